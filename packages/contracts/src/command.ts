@@ -1,0 +1,101 @@
+// Commands: everything that asks a run to change. They reach the engine through the mailbox of the run's shard.
+import { z } from 'zod'
+import { actorSchema } from './actor.ts'
+import { namespaceSchema, runIdSchema, stepPathSchema } from './ids.ts'
+import { jsonSchema, payloadSchema } from './json.ts'
+import { outcomeSchema } from './outcome.ts'
+import { carrierSchema } from './trace.ts'
+
+export const workflowRefSchema = z.strictObject({
+  name: z.string(),
+  /** null when the definition came with the run and is not registered. */
+  version: z.int().positive().nullable(),
+  /** SHA-256 of the canonical definition. */
+  hash: z.string(),
+})
+export type WorkflowRef = z.infer<typeof workflowRefSchema>
+
+/** An operator's change of a step's input: makes a new effect key. */
+export const editSchema = z.strictObject({
+  /** tool steps: the whole new `with` */
+  with: z.record(z.string(), jsonSchema).optional(),
+  /** llm steps */
+  model: z.string().optional(),
+  prompt: z.string().optional(),
+})
+export type Edit = z.infer<typeof editSchema>
+
+/** What the driver saw of a task that is out, handed to the engine with a wake. */
+export const observationSchema = z.strictObject({
+  task: z.string(),
+  claimedAtMs: z.int().nullable(),
+  begun: z.boolean(),
+  reported: z.boolean(),
+  /** No live job for it in its queue. Only looked up when it is unclaimed. */
+  jobMissing: z.boolean(),
+})
+export type Observation = z.infer<typeof observationSchema>
+
+const base = {
+  /** From `Idempotency-Key`, task id or wake. A command with a receipt is never judged again. */
+  id: z.string().max(600),
+  ns: namespaceSchema,
+  run: runIdSchema,
+  by: actorSchema,
+  trace: carrierSchema.optional(),
+  /** True when the sender waits for a receipt. */
+  receipt: z.boolean().optional(),
+}
+const reason = z.string().max(2_000).optional()
+const onStep = { ...base, path: stepPathSchema, reason, case: z.string().optional() }
+
+export const commandSchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    ...base,
+    type: z.literal('start'),
+    workflow: workflowRefSchema,
+    input: payloadSchema,
+    labels: z.record(z.string(), z.string()),
+    priority: z.int().min(1).max(5),
+    env: z.record(z.string(), z.string()),
+  }),
+  z.strictObject({ ...base, type: z.literal('outcome'), outcome: outcomeSchema }),
+  z.strictObject({
+    ...base,
+    type: z.literal('lost'),
+    path: stepPathSchema,
+    attempt: z.int().positive(),
+    delivery: z.int().positive(),
+    worker: z.string(),
+    begun: z.boolean(),
+  }),
+  z.strictObject({ ...base, type: z.literal('wake') }),
+  z.strictObject({ ...base, type: z.literal('signal'), name: z.string().max(128), payload: payloadSchema }),
+  z.strictObject({ ...base, type: z.literal('cancel'), reason }),
+  z.strictObject({ ...base, type: z.literal('pause'), reason }),
+  z.strictObject({ ...base, type: z.literal('resume'), reason }),
+  z.strictObject({
+    ...onStep,
+    type: z.literal('approve'),
+    approved: z.boolean(),
+    edits: jsonSchema.optional(),
+  }),
+  z.strictObject({ ...onStep, type: z.literal('retry'), edit: editSchema.optional() }),
+  z.strictObject({ ...onStep, type: z.literal('skip') }),
+  z.strictObject({ ...onStep, type: z.literal('override'), output: payloadSchema }),
+  z.strictObject({ ...onStep, type: z.literal('fail') }),
+])
+export type Command = z.infer<typeof commandSchema>
+export type CommandOf<T extends Command['type']> = Extract<Command, { type: T }>
+
+/** The engine's answer to a command, kept 24 hours as its receipt. */
+export const verdictSchema = z.discriminatedUnion('status', [
+  z.strictObject({ status: z.literal('applied'), seq: z.int().nonnegative() }),
+  z.strictObject({
+    status: z.literal('refused'),
+    /** Problem code for the API, for example `step_not_waiting`. */
+    code: z.string(),
+    message: z.string(),
+  }),
+])
+export type Verdict = z.infer<typeof verdictSchema>

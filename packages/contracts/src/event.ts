@@ -1,0 +1,181 @@
+// Events: the facts of a journal. The journal is the only record of a run; all else is derived from it.
+import { z } from 'zod'
+import { actorSchema } from './actor.ts'
+import { editSchema, workflowRefSchema } from './command.ts'
+import { toolSpecSchema } from './conversation.ts'
+import { effectSchema } from './effect.ts'
+import { failureSchema } from './failure.ts'
+import { jsonSchema, payloadSchema } from './json.ts'
+import { carrierSchema } from './trace.ts'
+import { usageSchema } from './usage.ts'
+
+/** Schema version of the events written today; older ones are upcast on read. */
+export const EVENT_VERSION = 1
+
+/** Why a case is open. */
+export const caseReasonSchema = z.enum([
+  'max_retries_exceeded',
+  'permanent_failure',
+  'ambiguous_state',
+  'requires_human',
+  'irreversible_action',
+  'poison_step',
+  'deadline_exceeded',
+  'engine_failure',
+])
+export type CaseReason = z.infer<typeof caseReasonSchema>
+
+/** A tool an agent may call, fixed in the journal when the agent starts. */
+export const agentToolBindingSchema = z.strictObject({
+  spec: toolSpecSchema,
+  effect: effectSchema,
+})
+export type AgentToolBinding = z.infer<typeof agentToolBindingSchema>
+
+const path = z.string()
+const attempt = z.int().positive()
+const delivery = z.int().positive()
+const by = z.string()
+const reason = z.string().optional()
+
+/** What a composite or waiting step fixed when it became active. */
+export const openingSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('each'), count: z.int().nonnegative() }),
+  z.strictObject({ kind: z.literal('agent'), tools: z.array(agentToolBindingSchema) }),
+  z.strictObject({ kind: z.literal('wait'), untilMs: z.int() }),
+  z.strictObject({ kind: z.literal('signal'), name: z.string(), untilMs: z.int().nullable() }),
+])
+export type Opening = z.infer<typeof openingSchema>
+
+export const eventBodySchema = z.discriminatedUnion('type', [
+  z.strictObject({
+    type: z.literal('run.started'),
+    workflow: workflowRefSchema,
+    input: payloadSchema,
+    labels: z.record(z.string(), z.string()),
+    priority: z.int(),
+    env: z.record(z.string(), z.string()),
+    trace: carrierSchema.optional(),
+  }),
+  z.strictObject({ type: z.literal('step.opened'), path, opening: openingSchema }),
+  z.strictObject({
+    type: z.literal('step.dispatched'),
+    path,
+    attempt,
+    delivery,
+    queue: z.string(),
+    effect: effectSchema,
+    timeoutMs: z.int().positive(),
+    /** Absent is 1; an operator's edit of the input counts it up. */
+    edition: z.int().positive().optional(),
+  }),
+  z.strictObject({
+    type: z.literal('step.lost'),
+    path,
+    attempt,
+    /** The delivery that was lost. */
+    delivery,
+    cause: z.enum(['worker', 'queue', 'released']),
+    worker: z.string().optional(),
+    why: z.string().optional(),
+    /** The next delivery goes out not before this time; absent: at once; null: none does, the attempt has ended. */
+    nextAtMs: z.int().nullable().optional(),
+  }),
+  z.strictObject({
+    type: z.literal('step.attempt_failed'),
+    path,
+    attempt,
+    failure: failureSchema,
+    usage: usageSchema.optional(),
+    worker: z.string().optional(),
+    startedAtMs: z.int().optional(),
+    /** Absent when no attempt follows. */
+    retryAtMs: z.int().optional(),
+  }),
+  z.strictObject({
+    type: z.literal('step.completed'),
+    path,
+    output: payloadSchema,
+    /** Absent for steps that no worker ran. */
+    attempt: attempt.optional(),
+    usage: usageSchema.optional(),
+    worker: z.string().optional(),
+    startedAtMs: z.int().optional(),
+  }),
+  z.strictObject({ type: z.literal('step.failed'), path, failure: failureSchema }),
+  z.strictObject({
+    type: z.literal('step.skipped'),
+    path,
+    because: z.enum(['if', 'needs', 'operator']),
+    by: by.optional(),
+    reason,
+  }),
+  z.strictObject({ type: z.literal('step.overridden'), path, output: payloadSchema, by, reason }),
+  z.strictObject({ type: z.literal('step.retried'), path, edit: editSchema.optional(), by, reason }),
+  z.strictObject({
+    type: z.literal('step.escalated'),
+    path,
+    case: z.string(),
+    reason: caseReasonSchema,
+    failure: failureSchema.optional(),
+  }),
+  z.strictObject({
+    type: z.literal('escalation.resolved'),
+    path,
+    case: z.string(),
+    action: z.enum(['retry', 'skip', 'override', 'fail', 'late_result']),
+    by,
+    reason,
+  }),
+  z.strictObject({
+    type: z.literal('approval.asked'),
+    path,
+    /** The id of its case at the desk. */
+    case: z.string(),
+    /** True when a person approves a step before it runs. */
+    gate: z.boolean(),
+    show: payloadSchema.optional(),
+    assignee: z.string().optional(),
+    expiresAtMs: z.int().optional(),
+    onExpiry: z.enum(['reject', 'approve', 'escalate']),
+  }),
+  z.strictObject({
+    type: z.literal('approval.given'),
+    path,
+    approved: z.boolean(),
+    by,
+    reason,
+    edits: jsonSchema.optional(),
+  }),
+  z.strictObject({ type: z.literal('signal.received'), name: z.string(), payload: payloadSchema }),
+  z.strictObject({ type: z.literal('run.paused'), by, reason }),
+  z.strictObject({ type: z.literal('run.resumed'), by, reason }),
+  z.strictObject({ type: z.literal('cost.noted'), path, attempt, delivery, usage: usageSchema, why: z.string() }),
+  z.strictObject({ type: z.literal('run.completed'), output: payloadSchema }),
+  z.strictObject({ type: z.literal('run.failed'), failure: failureSchema, path: path.optional() }),
+  z.strictObject({ type: z.literal('run.cancelled'), by, reason }),
+])
+export type EventBody = z.infer<typeof eventBodySchema>
+export type EventType = EventBody['type']
+
+export const eventSchema = z.intersection(
+  z.object({
+    /** 1..n without gaps. */
+    seq: z.int().positive(),
+    /** Redis time in milliseconds; never runs back within a run. */
+    atMs: z.int().nonnegative(),
+    v: z.int().positive(),
+    actor: actorSchema,
+    /** Id of the command that led to it. */
+    command: z.string(),
+  }),
+  eventBodySchema,
+)
+export type Event = EventBody & {
+  seq: number
+  atMs: number
+  v: number
+  actor: z.infer<typeof actorSchema>
+  command: string
+}
+export type EventOf<T extends EventType> = Extract<Event, { type: T }>

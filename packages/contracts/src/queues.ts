@@ -1,0 +1,35 @@
+// The typed catalogue of queues: the queue is the thing that fails or is limited.
+import type { EscalationNotice } from './escalation.ts'
+import { escalationNoticeSchema } from './escalation.ts'
+import type { Task } from './task.ts'
+import { taskSchema } from './task.ts'
+
+/** Payload schema of each queue kind. A kind without a handler does not compile. */
+export const QUEUE_PAYLOADS = {
+  llm: taskSchema,
+  tool: taskSchema,
+  escalations: escalationNoticeSchema,
+} as const
+export type QueueKind = keyof typeof QUEUE_PAYLOADS
+export type QueuePayload = { llm: Task; tool: Task; escalations: EscalationNotice }
+
+export const ESCALATIONS_QUEUE = 'escalations'
+
+/** The queue of a model, `llm.<provider>.<model>`. `model` is `<provider>/<model>`; `:` is not allowed in a queue name. */
+export const llmQueue = (model: string): string => {
+  const cut = model.indexOf('/')
+  return `llm.${model.slice(0, cut)}.${model.slice(cut + 1).replaceAll(':', '_')}`
+}
+
+/** The queue of a tool: `tool.http` for the built-in, `tool.module` for every module tool. */
+export const toolQueue = (tool: string): string => (tool === 'http' ? 'tool.http' : 'tool.module')
+
+/** The kind of a queue by its name, or null. */
+export const queueKind = (name: string): QueueKind | null => {
+  if (name === ESCALATIONS_QUEUE) return 'escalations'
+  if (name.startsWith('llm.')) return 'llm'
+  return name.startsWith('tool.') ? 'tool' : null
+}
+
+/** Key prefix that gives each BullMQ queue a hash tag of its own. */
+export const queuePrefix = (name: string): string => `sf:{q:${name}}`
