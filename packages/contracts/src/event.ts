@@ -64,6 +64,8 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     attempt,
     delivery,
     queue: z.string(),
+    /** The tool of a tool task; for an agent's tool use, the name the model called. */
+    tool: z.string().optional(),
     effect: effectSchema,
     timeoutMs: z.int().positive(),
     /** Absent is 1; an operator's edit of the input counts it up. */
@@ -142,6 +144,7 @@ export const eventBodySchema = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('approval.given'),
     path,
+    case: z.string(),
     approved: z.boolean(),
     by,
     reason,

@@ -17,7 +17,7 @@ export interface RedisServer {
 }
 
 export const DOCKER_IMAGE = 'redis:7.4-alpine'
-/** Streams, LMPOP-free scripts and sharded hash tags as we use them work from here on. */
+/** The oldest version whose commands are enough for our scripts and for BullMQ. */
 const OLDEST = [6, 2] as const
 
 /** No server could be had, or the one found is too old. The message says what to do. */

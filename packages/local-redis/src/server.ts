@@ -127,6 +127,16 @@ const refuseSharedFolder = async (dir: string): Promise<void> => {
   )
 }
 
+/** Our process may end without stop(): its servers must not outlive it. */
+const running = new Set<LocalRedis>()
+const killAtExit = (server: LocalRedis): void => {
+  if (process.listeners('exit').indexOf(killRunning) === -1) process.on('exit', killRunning)
+  running.add(server)
+}
+const killRunning = (): void => {
+  for (const server of running) server.kill('SIGKILL')
+}
+
 class Server implements LocalRedis {
   readonly url: string
   readonly port: number
@@ -135,8 +145,6 @@ class Server implements LocalRedis {
   private readonly listeners: ((code: number | null) => void)[] = []
   private readonly place: Place
   private expected = false
-  private readonly atExit = (): void => this.kill('SIGKILL')
-
   constructor(place: Place) {
     this.place = { ...place, log: (line) => this.line(line, place.log) }
     this.port = place.port
@@ -157,8 +165,7 @@ class Server implements LocalRedis {
     this.expected = false
     const child = launch(this.place)
     this.child = child
-    // our process may end without stop(): its server must not outlive it
-    process.once('exit', this.atExit)
+    killAtExit(this)
     await waitUntilReady(child, this.port, this.lastLines)
     await writeFile(join(this.place.dir, 'server.json'), JSON.stringify({ pid: child.pid, port: this.port }))
     child.once('exit', (code) => {
@@ -175,7 +182,7 @@ class Server implements LocalRedis {
 
   async stop(): Promise<void> {
     this.expected = true
-    process.removeListener('exit', this.atExit)
+    running.delete(this)
     const child = this.child
     if (!child) return
     if (!exited(child)) {

@@ -1,1 +1,11 @@
-export {}
+// The door of the runtime: process plumbing shared by every service.
+export * from './attributes.ts'
+export * from './claims-port.ts'
+export * from './config.ts'
+export * from './consume.ts'
+export * from './health.ts'
+export * from './lifecycle.ts'
+export * from './logger.ts'
+export * from './queue.ts'
+export * from './redis.ts'
+export * from './telemetry.ts'

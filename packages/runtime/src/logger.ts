@@ -48,7 +48,9 @@ export const redactValues = (values: readonly string[]): number => {
 /** `text` with every value given to `redactValues` replaced. */
 export const redact = (text: string): string => (secretPattern ? text.replace(secretPattern, REDACTED) : text)
 
-const redacting = (sink: DestinationStream): DestinationStream => ({ write: (line: string) => sink.write(redact(line)) })
+const redacting = (sink: DestinationStream): DestinationStream => ({
+  write: (line: string) => sink.write(redact(line)),
+})
 
 /** `sink` is for tests; lines go to stdout, synchronously: the last words of a dying process are the ones that matter. */
 export const createLogger = (service: string, level: string, sink?: DestinationStream): Logger =>

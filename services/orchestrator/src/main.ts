@@ -1,1 +1,99 @@
-export {}
+// The orchestrator's composition root: settings, connections, the engine and the HTTP door by role, and their end.
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import {
+  checkRedis,
+  closeRedis,
+  connectRedis,
+  createLifecycle,
+  createLogger,
+  createMailbox,
+  createPublisher,
+  flushTelemetry,
+  startHealth,
+} from '@stepfleet/runtime'
+import { loadOrchestratorConfig, type OrchestratorConfig } from './config.ts'
+import { createFleetReader, readToolManifests } from './doors/fleet.ts'
+import { createHttpDoor } from './doors/http/door.ts'
+import { Engine } from './drive/engine.ts'
+import { Plans } from './drive/plans.ts'
+import { checkShards, createRedisStore } from './store/redis-store.ts'
+import { viewRun } from './views/run-view.ts'
+
+const VERSION = '0.1.0'
+/** Runs kept in memory by an engine. */
+const CACHE_BYTES = 256 * 1024 * 1024
+
+/** `e_` tells engines from workers (`w_`) among the beats. */
+const engineId = (): string =>
+  `e_${hostname()}_${process.pid}_${randomBytes(4).toString('hex')}`.replaceAll(/[^A-Za-z0-9_-]/g, '-')
+
+/** What both roles stand on. */
+const connect = async (config: OrchestratorConfig) => {
+  const logger = createLogger('orchestrator', config.STEPFLEET_LOG_LEVEL)
+  const lifecycle = createLifecycle(logger)
+  lifecycle.listen()
+  lifecycle.onStop('telemetry', flushTelemetry)
+  const redis = connectRedis(config, { name: 'orchestrator', logger })
+  lifecycle.onStop('redis', () => closeRedis(redis))
+  const { volatile } = await checkRedis(redis, { allowVolatile: config.STEPFLEET_ALLOW_VOLATILE })
+  if (volatile) logger.warn('Redis has no AOF: runs are forgotten when it restarts')
+  await checkShards(redis)
+  const store = createRedisStore(redis)
+  lifecycle.onStop('store', () => store.close())
+  const publisher = createPublisher(config, logger)
+  lifecycle.onStop('publisher', () => publisher.close())
+  return { config, logger, lifecycle, redis, store, publisher }
+}
+type Connected = Awaited<ReturnType<typeof connect>>
+
+const startEngine = async ({ logger, lifecycle, redis, store, publisher }: Connected): Promise<Engine> => {
+  const id = engineId()
+  const engine = new Engine({ id, version: VERSION, store, redis, publisher, logger, cacheBytes: CACHE_BYTES })
+  await engine.start()
+  lifecycle.onStop('engine', () => engine.stop())
+  logger.info({ engine: id }, 'engine started')
+  return engine
+}
+
+const startDoor = async ({ config, logger, lifecycle, redis, store, publisher }: Connected): Promise<void> => {
+  const plans = new Plans(store)
+  const tools = () => readToolManifests(redis)
+  const fleet = createFleetReader(redis, publisher)
+  const door = createHttpDoor({
+    store,
+    mailbox: createMailbox(redis),
+    viewRun: (ns, run) => viewRun({ store, plans, tools }, ns, run),
+    fleet: () => fleet.view(),
+    toolManifests: tools,
+    publisher,
+    config,
+    logger,
+  })
+  const address = await door.listen({ host: config.STEPFLEET_HOST, port: config.STEPFLEET_PORT })
+  lifecycle.onStop('door', () => door.close())
+  logger.info({ address }, 'API ready')
+}
+
+/** An engine alone has no door; its health has a port of its own. */
+const startEngineHealth = async ({ config, lifecycle, redis }: Connected, engine: Engine): Promise<void> => {
+  const health = await startHealth({
+    host: config.STEPFLEET_HOST,
+    port: config.STEPFLEET_HEALTH_PORT,
+    ready: async () => {
+      await redis.ping()
+      return engine.isReading ? { ready: true } : { ready: false, why: 'the engine does not read its mailboxes' }
+    },
+  })
+  lifecycle.onStop('health', () => health.close())
+}
+
+const main = async (): Promise<void> => {
+  const connected = await connect(loadOrchestratorConfig(process.env))
+  const { ROLE } = connected.config
+  const engine = ROLE === 'api' ? null : await startEngine(connected)
+  if (ROLE === 'engine' && engine) await startEngineHealth(connected, engine)
+  else await startDoor(connected)
+}
+
+await main()

@@ -139,7 +139,12 @@ export interface ShardStore {
   /** Acknowledges entries of runs that do not exist, under the epoch. */
   discard(shard: number, engine: string, epoch: number, entries: readonly string[]): Promise<void>
   /** Moves ripe runs from `due` into the mailbox as `wake` commands; the next due time, or null. */
-  ripen(shard: number, engine: string, epoch: number, limit: number): Promise<{ moved: number; nextAtMs: number | null }>
+  ripen(
+    shard: number,
+    engine: string,
+    epoch: number,
+    limit: number,
+  ): Promise<{ moved: number; nextAtMs: number | null }>
   /** Messages of `append` that have not been marked `sent` and are older than `olderThanMs`. */
   unsent(shard: number, olderThanMs: number, limit: number): Promise<{ ns: string; run: string; message: string }[]>
   sent(shard: number, messages: readonly { ns: string; run: string; message: string }[]): Promise<void>

@@ -1,0 +1,199 @@
+// laws: what every history must satisfy. Each is a predicate over a journal alone, so it can be asked of any run,
+// live or long ended. A law counts only when a mutant of the engine has died on it (laws.mutants.test.ts).
+import type { Event } from '@stepfleet/contracts'
+import { parsePath } from './paths.ts'
+import type { Plan } from './plan.ts'
+
+/** A broken law: which, and what in the journal breaks it. */
+export interface Violation {
+  law: string
+  seq: number
+  detail: string
+}
+export type Law = (events: readonly Event[]) => Violation[]
+
+const ENDS: ReadonlySet<Event['type']> = new Set(['step.completed', 'step.failed', 'step.skipped', 'step.overridden'])
+const RUN_ENDS: ReadonlySet<Event['type']> = new Set(['run.completed', 'run.failed', 'run.cancelled'])
+
+const violation = (law: string, event: Event, detail: string): Violation => ({ law, seq: event.seq, detail })
+
+const noGaps: Law = (events) =>
+  events.flatMap((event, index) =>
+    event.seq === index + 1 ? [] : [violation('no_gaps', event, `sequence ${event.seq} at place ${index + 1}`)],
+  )
+
+const timeNeverRunsBack: Law = (events) =>
+  events.flatMap((event, index) => {
+    const before = events[index - 1]
+    if (!before || event.atMs >= before.atMs) return []
+    return [violation('time_never_runs_back', event, `${event.atMs} after ${before.atMs}`)]
+  })
+
+const startsOnce: Law = (events) =>
+  events.flatMap((event, index) => {
+    if ((event.type === 'run.started') === (index === 0)) return []
+    return [violation('starts_once', event, `${event.type} at place ${index + 1}`)]
+  })
+
+/** After the end nothing but the note of a cost that was paid all the same. */
+const nothingAfterTheEnd: Law = (events) => {
+  const end = events.findIndex((event) => RUN_ENDS.has(event.type))
+  if (end < 0) return []
+  return events
+    .slice(end + 1)
+    .filter((event) => event.type !== 'cost.noted')
+    .map((event) => violation('nothing_after_the_end', event, `${event.type} after ${events[end]?.type}`))
+}
+
+/** A step ends once, unless the composite around it was asked for again after it had been cancelled. */
+const endsOnce: Law = (events) => {
+  const ended = new Map<string, string>()
+  const found: Violation[] = []
+  for (const event of events) {
+    if (!ENDS.has(event.type) || !('path' in event) || event.path === undefined) continue
+    const before = ended.get(event.path)
+    if (before) found.push(violation('ends_once', event, `${event.path}: ${event.type} after ${before}`))
+    ended.set(event.path, event.type)
+  }
+  return found
+}
+
+/** Deliveries count 1, 2, 3 within an attempt, attempts 1, 2, 3 within a step, and one is out at a time. */
+const deliveriesInOrder: Law = (events) => {
+  const last = new Map<string, { attempt: number; delivery: number; out: boolean; closed: boolean }>()
+  const found: Violation[] = []
+  for (const event of events) {
+    if (!('path' in event) || event.path === undefined) continue
+    const now = last.get(event.path)
+    if (event.type === 'step.dispatched') {
+      const next = now?.closed === false ? [now.attempt, now.delivery + 1] : [(now?.attempt ?? 0) + 1, 1]
+      if (now?.out) found.push(violation('deliveries_in_order', event, `${event.path} is out already`))
+      if (event.attempt !== next[0] || event.delivery !== next[1]) {
+        const detail = `${event.path} attempt ${event.attempt}.${event.delivery}, expected ${next.join('.')}`
+        found.push(violation('deliveries_in_order', event, detail))
+      }
+      last.set(event.path, { attempt: event.attempt, delivery: event.delivery, out: true, closed: false })
+    } else if (now && event.type === 'step.attempt_failed') Object.assign(now, { out: false, closed: true })
+    else if (now && (event.type === 'step.lost' || event.type === 'step.escalated' || ENDS.has(event.type))) now.out = false
+  }
+  return found
+}
+
+/** No step's task goes out after the step has ended. */
+const nothingOfAnEndedStep: Law = (events) => {
+  const ended = new Set<string>()
+  const found: Violation[] = []
+  for (const event of events) {
+    if (!('path' in event) || event.path === undefined) continue
+    if (event.type === 'step.dispatched' && ended.has(event.path)) {
+      found.push(violation('nothing_of_an_ended_step', event, `${event.path} went out after its end`))
+    }
+    if (ENDS.has(event.type)) ended.add(event.path)
+  }
+  return found
+}
+
+/** An attempt never starts before its backoff, unless a person asked for it. */
+const backoffIsKept: Law = (events) => {
+  const notBefore = new Map<string, number>()
+  const found: Violation[] = []
+  for (const event of events) {
+    if (event.type === 'step.attempt_failed' && event.retryAtMs !== undefined) notBefore.set(event.path, event.retryAtMs)
+    if (event.type === 'step.lost' && event.nextAtMs) notBefore.set(event.path, event.nextAtMs)
+    if (event.type === 'step.retried') notBefore.delete(event.path)
+    if (event.type !== 'step.dispatched') continue
+    const earliest = notBefore.get(event.path)
+    if (earliest !== undefined && event.atMs < earliest) {
+      found.push(violation('backoff_is_kept', event, `${event.path} at ${event.atMs}, not before ${earliest}`))
+    }
+    notBefore.delete(event.path)
+  }
+  return found
+}
+
+/** Every attempt that failed for good is followed by a decision on it: a case, a failure, or a late result. */
+const failuresAreSettled: Law = (events) => {
+  const open = new Map<string, Event>()
+  const over = events.some((event) => RUN_ENDS.has(event.type))
+  for (const event of events) {
+    if (event.type === 'step.attempt_failed' && event.retryAtMs === undefined) open.set(event.path, event)
+    else if ('path' in event && event.path !== undefined && (event.type === 'step.escalated' || ENDS.has(event.type))) {
+      open.delete(event.path)
+    }
+  }
+  const paused = events.findLast((event) => event.type === 'run.paused' || event.type === 'run.resumed')
+  if (over || paused?.type === 'run.paused') return []
+  return [...open].map(([path, event]) => violation('failures_are_settled', event, `${path} failed and nothing followed`))
+}
+
+/** One open case per step at a time, and each is decided once. */
+const casesAreDecidedOnce: Law = (events) => {
+  const open = new Map<string, string>()
+  const decided = new Set<string>()
+  const found: Violation[] = []
+  for (const event of events) {
+    if (event.type === 'step.escalated') {
+      if (open.has(event.path)) found.push(violation('cases_are_decided_once', event, `${event.path} has an open case`))
+      open.set(event.path, event.case)
+    } else if (event.type === 'escalation.resolved') {
+      if (decided.has(event.case)) found.push(violation('cases_are_decided_once', event, `${event.case} decided twice`))
+      decided.add(event.case)
+      open.delete(event.path)
+    }
+  }
+  return found
+}
+
+/** A step of effect `once` is never sent again after it had begun: an ambiguous end is final until a person asks. */
+const onceIsNotRepeated: Law = (events) => {
+  const unknown = new Set<string>()
+  const found: Violation[] = []
+  for (const event of events) {
+    if (event.type === 'step.attempt_failed' && event.failure.class === 'ambiguous') unknown.add(event.path)
+    if (event.type === 'step.retried') unknown.delete(event.path)
+    if (event.type === 'step.dispatched' && event.effect === 'once' && unknown.has(event.path)) {
+      found.push(violation('once_is_not_repeated', event, `${event.path} went out again with its effect unknown`))
+    }
+  }
+  return found
+}
+
+export const LAWS: Readonly<Record<string, Law>> = {
+  no_gaps: noGaps,
+  time_never_runs_back: timeNeverRunsBack,
+  starts_once: startsOnce,
+  nothing_after_the_end: nothingAfterTheEnd,
+  ends_once: endsOnce,
+  deliveries_in_order: deliveriesInOrder,
+  nothing_of_an_ended_step: nothingOfAnEndedStep,
+  backoff_is_kept: backoffIsKept,
+  failures_are_settled: failuresAreSettled,
+  cases_are_decided_once: casesAreDecidedOnce,
+  once_is_not_repeated: onceIsNotRepeated,
+}
+
+/** A step begins only when all it needs has ended; and what needs a skipped step is skipped itself. */
+export const needsComeFirst =
+  (plan: Plan): Law =>
+  (events) => {
+    const ended = new Map<string, Event['type']>()
+    const found: Violation[] = []
+    for (const event of events) {
+      if (!('path' in event) || event.path === undefined || event.type === 'run.failed') continue
+      const { role, node } = parsePath(event.path)
+      const byPerson = event.actor.kind === 'operator'
+      for (const need of byPerson ? [] : (plan.steps.get(node)?.needs ?? [])) {
+        const end = ended.get(need)
+        if (end === undefined) found.push(violation('needs_come_first', event, `${event.path} before ${need} had ended`))
+        if (end === 'step.skipped' && event.type !== 'step.skipped' && event.type !== 'step.overridden') {
+          found.push(violation('needs_come_first', event, `${event.path}: ${event.type} though ${need} was skipped`))
+        }
+      }
+      if (role === 'step' && ENDS.has(event.type)) ended.set(event.path, event.type)
+    }
+    return found
+  }
+
+/** All broken laws of a journal; with its plan, those that ask for it too. */
+export const checkLaws = (events: readonly Event[], plan?: Plan): Violation[] =>
+  [...Object.values(LAWS), ...(plan ? [needsComeFirst(plan)] : [])].flatMap((law) => law(events))

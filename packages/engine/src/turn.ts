@@ -1,0 +1,88 @@
+// A turn: one command judged and decided on, and the facts it leads to. Each fact is folded as it is made, so
+// what is decided next sees it.
+import {
+  type Actor,
+  EVENT_VERSION,
+  type Event,
+  type EventBody,
+  type Json,
+  type LlmInput,
+  type Payload,
+  type ToolInput,
+  type ToolManifest,
+} from '@stepfleet/contracts'
+import { fold } from './fold.ts'
+import type { Plan, StepPlan } from './plan.ts'
+import type { RunState, StepState } from './state.ts'
+import { armTimers } from './timers.ts'
+
+/** Payloads that live outside the state, and how large ones get there. Deterministic: the name is the hash. */
+export interface Values {
+  /** The value of a payload, or undefined when it has to be loaded first. */
+  load(payload: Payload): Json | undefined
+  /** Inline, or a blob that the driver writes before the append. */
+  pack(value: Json): Payload
+}
+
+export interface Turn {
+  readonly plan: Plan
+  readonly state: RunState
+  /** Redis time, milliseconds. */
+  readonly nowMs: number
+  readonly actor: Actor
+  /** Id of the command. */
+  readonly command: string
+  readonly values: Values
+  /** Module tools as the workers publish them. */
+  readonly tools: ReadonlyMap<string, ToolManifest>
+  readonly events: Event[]
+  /** Blobs that must be loaded before the paths in `deferred` can be decided. */
+  readonly missing: Set<string>
+  /** Inputs rendered for the dispatches of this turn, by sequence number. */
+  readonly inputs: Map<number, LlmInput | ToolInput>
+}
+
+/** A turn over a state: what the driver knows, and nothing decided yet. */
+export const createTurn = (
+  known: Pick<Turn, 'plan' | 'state' | 'nowMs' | 'actor' | 'command' | 'values' | 'tools'>,
+): Turn => ({ ...known, events: [], missing: new Set(), inputs: new Map() })
+
+/** `wait`: a payload must be loaded before this can be decided. */
+export type Looked = 'done' | 'wait'
+
+/** Makes a fact: folds it and keeps it for the append. Time never runs back within a run. */
+export const emit = (turn: Turn, body: EventBody): Event => {
+  const { state } = turn
+  const event: Event = {
+    seq: state.version + 1,
+    atMs: Math.max(turn.nowMs, state.lastAtMs),
+    v: EVENT_VERSION,
+    actor: turn.actor,
+    command: turn.command,
+    ...body,
+  }
+  fold(state, event)
+  if ('path' in body && body.path !== undefined) armTimers(turn.plan, state, body.path)
+  turn.events.push(event)
+  return event
+}
+
+/** The value of a payload; when it is not at hand it is noted as missing. */
+export const load = (turn: Turn, payload: Payload): Json | undefined => {
+  const value = turn.values.load(payload)
+  if (value === undefined && 'blob' in payload) turn.missing.add(payload.blob)
+  return value
+}
+
+/** The plan step of a step. A journal that names a step its plan lacks is a bug, never a guess. */
+export const planOf = (plan: Plan, node: string): StepPlan => {
+  const step = plan.steps.get(node)
+  if (!step) throw new Error(`workflow ${plan.name} has no step ${node}`)
+  return step
+}
+
+export const stepAt = (turn: Turn, path: string): StepState => {
+  const step = turn.state.steps.get(path)
+  if (!step) throw new Error(`run ${turn.state.run} has no step ${path}`)
+  return step
+}

@@ -1,0 +1,74 @@
+// The fields each place of a definition knows, for the nearest right spelling.
+import {
+  agentBodySchema,
+  agentToolSchema,
+  approvalBodySchema,
+  definitionSchema,
+  eachSchema,
+  llmBodySchema,
+  retrySchema,
+  STEP_KINDS,
+  signalBodySchema,
+  stepSchema,
+} from '@stepfleet/contracts'
+import { nearest } from '../spelling.ts'
+import type { Path } from './findings.ts'
+
+const keys = (shape: object): readonly string[] => Object.keys(shape)
+
+const STEP_FIELDS = keys(stepSchema.shape)
+
+/** Place (`*` is any name or index) → what it is called, and its fields. */
+const FIELDS: ReadonlyMap<string, { what: string; names: readonly string[] }> = new Map([
+  ['', { what: 'a definition', names: keys(definitionSchema.shape) }],
+  ['defaults', { what: 'defaults', names: ['retry', 'timeout'] }],
+  ['defaults.retry', { what: 'a retry', names: keys(retrySchema.shape) }],
+  ['steps.*', { what: 'a step', names: STEP_FIELDS }],
+  ['steps.*.llm', { what: 'llm', names: keys(llmBodySchema.shape) }],
+  ['steps.*.llm.messages.*', { what: 'a message', names: ['role', 'content'] }],
+  ['steps.*.agent', { what: 'agent', names: keys(agentBodySchema.shape) }],
+  ['steps.*.agent.tools.*', { what: 'a tool of an agent', names: keys(agentToolSchema.options[1].shape) }],
+  ['steps.*.agent.tools.*.retry', { what: 'a retry', names: keys(retrySchema.shape) }],
+  ['steps.*.approval', { what: 'approval', names: keys(approvalBodySchema.shape) }],
+  ['steps.*.wait', { what: 'wait', names: ['for', 'until'] }],
+  ['steps.*.signal', { what: 'signal', names: keys(signalBodySchema.options[1].shape) }],
+  ['steps.*.each', { what: 'each', names: keys(eachSchema.options[1].shape) }],
+  ['steps.*.retry', { what: 'a retry', names: keys(retrySchema.shape) }],
+])
+
+/** A place with names and indexes replaced by `*`, as the table has it. */
+const patternOf = (path: Path): string =>
+  path.map((key, at) => (typeof key === 'number' || (at === 1 && path[0] === 'steps') ? '*' : key)).join('.')
+
+/** Bodies whose fields people write one level too high. */
+const BODIES: readonly (readonly [string, readonly string[]])[] = [
+  ['llm', keys(llmBodySchema.shape)],
+  ['agent', keys(agentBodySchema.shape)],
+  ['approval', keys(approvalBodySchema.shape)],
+  ['each', keys(eachSchema.options[1].shape)],
+]
+
+const suggestionFor = (pattern: string, key: string, names: readonly string[]): string | null => {
+  const near = nearest(key, names)
+  if (near !== null || pattern !== 'steps.*') return near
+  const body = BODIES.find(([, fields]) => fields.includes(key))
+  return body ? `${body[0]}.${key}` : null
+}
+
+/** What to say of a field that a place does not know. */
+export const unknownField = (path: Path, key: string): { message: string; suggestion: string | null } => {
+  const pattern = patternOf(path)
+  const place = FIELDS.get(pattern)
+  if (!place) return { message: `\`${key}\` is not known here`, suggestion: null }
+  return {
+    message: `${place.what} has no field \`${key}\``,
+    suggestion: suggestionFor(pattern, key, place.names),
+  }
+}
+
+/** True when a field of a step is a mistyped kind, so that `lm:` is not also a step without a kind. */
+export const isMistypedKind = (key: string): boolean => {
+  if (STEP_FIELDS.includes(key)) return false
+  const { suggestion } = unknownField(['steps', 'x'], key)
+  return STEP_KINDS.some((kind) => suggestion === kind || suggestion?.startsWith(`${kind}.`))
+}

@@ -1,0 +1,299 @@
+// The fetch loop of one queue: parallel fetches while there is work, one blocking wait while there is none.
+//
+// States of the loop
+// - hunting: fetches run side by side, up to `width` and never more than there are free slots. A job found widens
+//   the hunt, an empty fetch ends it.
+// - idle: the queue was empty a moment ago. One wait for work blocks in Redis; when it ends, whatever the reason,
+//   the hunt begins again with one fetch.
+// - paused: the queue is paused for the fleet, or Redis answered an error; a timer starts the hunt again.
+// A slot that ends a job brings the next one in the same script, so a busy queue costs one script a job, and no
+// fetch of its own. Only what such an end could not bring is hunted for.
+//
+// A reply that is lost on the wire leaves a job taken by nobody: ioredis sends the fetch again and gets another job.
+// Such strays carry a token of this loop without being known to it; they are looked for after each reconnect and
+// every 10 s, and given back.
+import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { context, ROOT_CONTEXT } from '@opentelemetry/api'
+import type { RedisSettings } from './config.ts'
+import type { ConsumeOptions, Consumer, ConsumerStats } from './consume.ts'
+import { type Fetched, isVerdict, LOCK_MS, QueueLink, type TakenJob } from './consume-link.ts'
+
+const WIDEST_HUNT = 8
+const RETRY_MS = 250
+const LONGEST_PAUSE_MS = 5_000
+const UPKEEP_MS = LOCK_MS / 3
+/** A wait for work ends after 2 s, BullMQ's own watchdog after 3 s. */
+const DEAF_MS = 10_000
+/** At stop: for what must still be told to Redis, once the handlers are done. */
+const LAST_WORDS_MS = 2_000
+
+const asError = (value: unknown): Error => (value instanceof Error ? value : new Error(String(value)))
+
+export class FetchLoop implements Consumer {
+  readonly #settings: RedisSettings
+  readonly #options: ConsumeOptions
+  readonly #id = randomUUID()
+  readonly #running = new Map<string, TakenJob>()
+  /** Tokens of fetches and ends whose reply is outstanding. */
+  readonly #inFlight = new Set<string>()
+  readonly #handlers = new Set<Promise<unknown>>()
+  #link: QueueLink
+  #tokens = 0
+  #fetches = 0
+  #width = 1
+  #idle = false
+  #waitingSinceMs: number | null = null
+  #pausedUntilMs = 0
+  #failingSinceMs: number | null = null
+  #stopping = false
+  #closed = false
+  #keepingUp = false
+  #lastTakenAtMs: number | null = null
+  #pauseTimer: NodeJS.Timeout | undefined
+  #upkeepTimer: NodeJS.Timeout | undefined
+
+  constructor(settings: RedisSettings, options: ConsumeOptions) {
+    this.#settings = settings
+    this.#options = options
+    this.#link = this.#open()
+  }
+
+  start(): void {
+    // whoever starts a consumer may be in a span; its jobs are not part of it
+    context.with(ROOT_CONTEXT, () => {
+      this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS)
+      this.#pump()
+    })
+  }
+
+  stats(): ConsumerStats {
+    return { active: this.#running.size, slots: this.#options.slots, lastTakenAtMs: this.#lastTakenAtMs }
+  }
+
+  async pauseFor(ms: number): Promise<void> {
+    if (ms <= 0) return
+    await this.#link.pauseFleet(Math.ceil(ms))
+    this.#pause(ms)
+  }
+
+  async rebuild(): Promise<void> {
+    if (this.#stopping) return
+    const old = this.#link
+    this.#link = this.#open()
+    this.#waitingSinceMs = null
+    this.#failingSinceMs = null
+    // calls in flight on the old connections end now; ends of jobs are repeated on the new ones
+    await old.close()
+    this.#hunt()
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    clearTimeout(this.#pauseTimer)
+    await this.#link.interrupt().catch(() => undefined)
+    while (this.#handlers.size > 0) await Promise.all(this.#handlers)
+    clearInterval(this.#upkeepTimer)
+    const until = performance.now() + LAST_WORDS_MS
+    while (this.#inFlight.size > 0 && performance.now() < until) await sleep(5)
+    this.#closed = true
+    await this.#link.close()
+  }
+
+  #open(): QueueLink {
+    const { queue, logger } = this.#options
+    const link = new QueueLink(this.#settings, queue, logger)
+    link.client.on('ready', () => void this.#giveBackStrays().catch((error) => this.#complain(error)))
+    return link
+  }
+
+  // a wait holds a slot: the wake-up it takes is nobody else's, so there must be a slot for the job
+  #free(): number {
+    return this.#options.slots - this.#running.size - this.#fetches - (this.#waitingSinceMs === null ? 0 : 1)
+  }
+
+  #hunt(): void {
+    this.#idle = false
+    this.#width = 1
+    this.#pump()
+  }
+
+  #pump(): void {
+    if (this.#stopping || Date.now() < this.#pausedUntilMs) return
+    if (!this.#idle) {
+      while (this.#fetches < this.#width && this.#free() > 0) void this.#fetch()
+    } else if (this.#waitingSinceMs === null && this.#free() > 0) {
+      void this.#wait()
+    }
+  }
+
+  async #fetch(): Promise<void> {
+    this.#fetches += 1
+    this.#tokens += 1
+    const token = `${this.#id}:${this.#tokens}`
+    this.#inFlight.add(token)
+    try {
+      const found = await this.#link.fetch(token)
+      this.#digest(found)
+      if (found.job) void this.#serve(found.job)
+    } catch (error) {
+      this.#complain(error)
+    } finally {
+      this.#inFlight.delete(token)
+      this.#fetches -= 1
+      this.#pump()
+    }
+  }
+
+  async #wait(): Promise<void> {
+    const link = this.#link
+    this.#waitingSinceMs = performance.now()
+    try {
+      await link.waitForWork()
+    } catch (error) {
+      this.#complain(error)
+    }
+    // after a rebuild this was the wait of a connection that is gone
+    if (this.#link !== link) return
+    this.#waitingSinceMs = null
+    this.#hunt()
+  }
+
+  #digest(found: Fetched): void {
+    this.#failingSinceMs = null
+    if (found.job) {
+      this.#idle = false
+      this.#width = Math.min(this.#width * 2, WIDEST_HUNT)
+      this.#running.set(found.job.id, found.job)
+      this.#lastTakenAtMs = Date.now()
+    } else if (found.pausedMs > 0) {
+      this.#pause(found.pausedMs)
+    } else {
+      this.#idle = true
+      this.#width = 1
+    }
+  }
+
+  // Redis holds the truth about a pause, so a long one is looked at again
+  #pause(ms: number): void {
+    this.#pausedUntilMs = Date.now() + Math.min(ms, LONGEST_PAUSE_MS)
+    clearTimeout(this.#pauseTimer)
+    if (this.#stopping) return
+    this.#pauseTimer = setTimeout(() => this.#hunt(), this.#pausedUntilMs - Date.now())
+  }
+
+  /** A slot: handles a job and whatever its end brings, until an end brings nothing. */
+  async #serve(first: TakenJob): Promise<void> {
+    for (let job: TakenJob | null = first; job; ) {
+      if (this.#stopping) {
+        await this.#giveBack(job)
+        return
+      }
+      const handling = this.#handle(job)
+      this.#handlers.add(handling)
+      const error = await handling
+      this.#handlers.delete(handling)
+      job = await this.#finish(job, error)
+    }
+    this.#pump()
+  }
+
+  async #handle(job: TakenJob): Promise<Error | null> {
+    try {
+      await this.#options.handle({ id: job.id, data: JSON.parse(job.data) })
+      return null
+    } catch (error) {
+      this.#options.logger.error({ job: job.id, queue: this.#options.queue, err: error }, 'handler threw: job dropped')
+      return asError(error)
+    }
+  }
+
+  async #finish(job: TakenJob, error: Error | null): Promise<TakenJob | null> {
+    this.#inFlight.add(job.token)
+    try {
+      while (!this.#closed) {
+        try {
+          const found = await this.#link.finish(job, error, !this.#stopping)
+          this.#running.delete(job.id)
+          this.#digest(found)
+          return found.job
+        } catch (failure) {
+          if (isVerdict(failure)) {
+            // its lock ran out, or this was the repeat of an end that had got through
+            this.#options.logger.debug({ job: job.id, err: failure }, 'job had ended already')
+            this.#idle = false
+            return null
+          }
+          this.#complain(failure)
+          await sleep(RETRY_MS)
+        }
+      }
+      return null
+    } finally {
+      this.#running.delete(job.id)
+      this.#inFlight.delete(job.token)
+    }
+  }
+
+  async #giveBack(job: TakenJob): Promise<void> {
+    this.#inFlight.add(job.token)
+    try {
+      await this.#link.giveBack(job)
+    } catch (error) {
+      // its lock runs out, and BullMQ sends it again
+      this.#options.logger.debug({ job: job.id, err: error }, 'could not give a job back')
+    } finally {
+      this.#running.delete(job.id)
+      this.#inFlight.delete(job.token)
+    }
+  }
+
+  async #giveBackStrays(): Promise<void> {
+    const link = this.#link
+    const taken = await link.taken((id) => this.#running.has(id))
+    const strays = taken.filter(
+      ({ id, token }) => token.startsWith(this.#id) && !this.#inFlight.has(token) && !this.#running.has(id),
+    )
+    if (strays.length === 0) return
+    this.#options.logger.warn(
+      { queue: this.#options.queue, jobs: strays.length },
+      'gave back jobs whose fetch was lost',
+    )
+    await Promise.allSettled(strays.map((stray) => link.giveBack(stray)))
+    this.#hunt()
+  }
+
+  async #keepUp(): Promise<void> {
+    // while Redis is away the last round still waits
+    if (this.#keepingUp) return this.#rebuildIfDeaf()
+    this.#keepingUp = true
+    try {
+      if (this.#running.size > 0) await this.#link.renew([...this.#running.values()])
+      await this.#link.requeueStalled()
+      await this.#giveBackStrays()
+    } catch (error) {
+      this.#complain(error)
+    } finally {
+      this.#keepingUp = false
+    }
+    this.#rebuildIfDeaf()
+  }
+
+  #rebuildIfDeaf(): void {
+    const deafFrom = performance.now() - DEAF_MS
+    const stuck = [this.#waitingSinceMs, this.#failingSinceMs].some((since) => since !== null && since < deafFrom)
+    // while Redis is away there is nothing to hear, and the connections come back by themselves
+    if (!stuck || this.#stopping || this.#link.client.status !== 'ready') return
+    this.#options.logger.warn({ queue: this.#options.queue }, 'consumer is deaf: new connections')
+    void this.rebuild()
+  }
+
+  #complain(error: unknown): void {
+    if (this.#closed || this.#stopping) return
+    if (this.#failingSinceMs === null) {
+      this.#failingSinceMs = performance.now()
+      this.#options.logger.warn({ queue: this.#options.queue, err: error }, 'queue does not answer as it should')
+    }
+    this.#pause(RETRY_MS)
+  }
+}

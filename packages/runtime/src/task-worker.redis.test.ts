@@ -1,0 +1,128 @@
+// Tasks of a worker, against a real Redis and real queues.
+import { failure, isBlob, runKeys, taskId } from '@stepfleet/contracts'
+import { eventually, type TestRedis } from '@stepfleet/testkit'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { QUEUE, startWorkerBench, taskOf, type WorkerBench, waitForAbort } from './task-worker.fixture.ts'
+import { TaskFailure, type TaskHandler } from './task-worker.ts'
+
+let redis: TestRedis
+let bench: WorkerBench
+
+beforeAll(async () => {
+  const started = await startWorkerBench()
+  redis = started.redis
+  bench = started.bench
+})
+afterAll(async () => {
+  await bench.close()
+  await redis.stop()
+})
+beforeEach(async () => {
+  await bench.client.flushall()
+  await bench.reset()
+})
+afterEach(() => bench.stopWorkers())
+
+describe('a task', () => {
+  it('is claimed, run, reported, and its job is gone', async () => {
+    const worker = await bench.start(async ({ effectKey }) => ({ output: { key: effectKey } }))
+    const task = taskOf('r1')
+    await bench.dispatch(task)
+    const { outcome, by } = await bench.outcomeOf('r1')
+    expect(by).toEqual({ kind: 'worker', id: worker.id })
+    expect(outcome.result).toEqual({ status: 'done', output: { value: { key: 'default/r1/a' } } })
+    expect(outcome.claimedAtMs).toBeGreaterThan(Date.now() - 60_000)
+    await eventually(async () => !(await bench.publisher.hasJob(QUEUE, taskId(task))))
+    expect((await bench.out('r1')).reported).toBe(true)
+  })
+
+  it('runs once when its job is delivered several times, to several workers', async () => {
+    let runs = 0
+    const run: TaskHandler['run'] = async () => {
+      runs += 1
+      return { output: 1 }
+    }
+    await Promise.all([bench.start(run), bench.start(run)])
+    const task = taskOf('r1')
+    await bench.setOut(task)
+    await Promise.all(Array.from({ length: 10 }, (_, i) => bench.publish(task, `copy-${i}`)))
+    await bench.outcomeOf('r1')
+    await eventually(async () => {
+      const { waiting, active } = await bench.publisher.depth(QUEUE)
+      return waiting + active === 0
+    })
+    expect(runs).toBe(1)
+    expect(await bench.outcomes('r1')).toHaveLength(1)
+  })
+
+  it('is a no-op when it is not out, and so is a job that is no task', async () => {
+    let runs = 0
+    await bench.start(async () => {
+      runs += 1
+      return { output: 1 }
+    })
+    await bench.publish(taskOf('r1'))
+    await bench.publisher.publish([{ queue: QUEUE, id: 'odd', priority: 3, payload: { any: 'thing' } }])
+    await bench.publisher.publish([{ queue: QUEUE, id: 'odd-2', priority: 3, payload: null }])
+    await bench.dispatch(taskOf('r2'))
+    await bench.outcomeOf('r2')
+    await eventually(async () => (await bench.publisher.depth(QUEUE)).active === 0)
+    expect(runs).toBe(1)
+    expect(await bench.outcomes('r1')).toEqual([])
+  })
+
+  it('may answer more than fits inline', async () => {
+    await bench.start(async () => ({ output: 'x'.repeat(100_000) }))
+    await bench.dispatch(taskOf('r1'))
+    const { result } = (await bench.outcomeOf('r1')).outcome
+    expect(result.status === 'done' && isBlob(result.output)).toBe(true)
+  })
+
+  it('times out while its handler ignores that, and frees the slot', async () => {
+    await bench.start(() => new Promise(() => {}), { slots: 1 })
+    await bench.dispatch(taskOf('r1', { timeoutMs: 50 }))
+    await bench.dispatch(taskOf('r2', { timeoutMs: 50, effect: 'once' }))
+    expect((await bench.outcomeOf('r1')).outcome.result).toMatchObject({
+      status: 'failed',
+      failure: { code: 'timeout' },
+    })
+    expect((await bench.outcomeOf('r2')).outcome.result).toMatchObject({
+      status: 'failed',
+      failure: { code: 'outcome_unknown', class: 'ambiguous' },
+    })
+  })
+
+  it('is aborted when it is no longer out', async () => {
+    let reason: unknown
+    await bench.start(async (context) => {
+      await bench.client.del(runKeys('default', 'r1').out)
+      try {
+        return await waitForAbort(context)
+      } finally {
+        reason = context.signal.reason
+      }
+    })
+    await bench.dispatch(taskOf('r1'))
+    await eventually(() => reason, { timeoutMs: 3_000 })
+    expect(reason).toMatchObject({ code: 'cancelled' })
+    expect(await bench.outcomes('r1')).toEqual([])
+  })
+
+  it('is handed back while the circuit of its dependency is open', async () => {
+    await bench.start(
+      async () => {
+        throw new TaskFailure(failure('connection_failed', 'refused'))
+      },
+      { slots: 1 },
+      { dependency: () => 'http:example.org' },
+    )
+    for (let i = 0; i < 6; i += 1) await bench.dispatch(taskOf(`r${i}`))
+    const results = await Promise.all(
+      Array.from({ length: 6 }, async (_, i) => (await bench.outcomeOf(`r${i}`)).outcome.result),
+    )
+    expect(results.filter(({ status }) => status === 'failed')).toHaveLength(5)
+    expect(results.find(({ status }) => status === 'released')).toMatchObject({
+      why: 'circuit http:example.org open',
+    })
+  })
+})

@@ -1,0 +1,127 @@
+// Definitions at the door: everything registration checks, beyond what the engine's `validate` knows.
+import {
+  type Definition,
+  definitionSchema,
+  type Json,
+  labelsSchema,
+  type ProblemError,
+  type ToolManifest,
+} from '@stepfleet/contracts'
+import { canonicalJson, validate } from '@stepfleet/engine'
+import { sha256 } from './context.ts'
+import type { JsonSchema, SchemaChecks } from './plumbing/json-schemas.ts'
+import { nearest } from './plumbing/nearest.ts'
+import { errorsOfZod, Rejection } from './problems.ts'
+
+export interface Checked {
+  definition: Definition
+  /** SHA-256 of the canonical text. */
+  hash: string
+  /** Canonical JSON. */
+  text: string
+  warnings: ProblemError[]
+}
+export type Check = ({ ok: true } & Checked) | { ok: false; errors: ProblemError[] }
+
+export interface Definitions {
+  /** Every error at once. Warnings about tools depend on the workers there are now, so they come apart. */
+  check(raw: Json): Check
+  /** As `check`; throws `invalid_definition`, or `not_supported_yet` when that is all that is wrong. */
+  accept(raw: Json): Checked
+  /** A definition that was checked when it was stored. */
+  stored(hash: string, definition: Json): Definition
+}
+
+/** Definitions kept by hash; a busy API sees the same few again and again. */
+const MAX_KEPT = 200
+
+/** Every JSON Schema in a definition with its place. */
+const schemasIn = (definition: Definition): { path: string; schema: JsonSchema }[] => {
+  const found: { path: string; schema: JsonSchema }[] = []
+  const add = (path: string, schema: JsonSchema | undefined) => {
+    if (schema) found.push({ path, schema })
+  }
+  add('input', definition.input)
+  for (const [name, step] of Object.entries(definition.steps)) {
+    add(`steps.${name}.llm.output`, step.llm?.output)
+    add(`steps.${name}.agent.output`, step.agent?.output)
+    for (const [i, tool] of (step.agent?.tools ?? []).entries())
+      if (typeof tool !== 'string') add(`steps.${name}.agent.tools.${i}.input`, tool.input)
+    if (typeof step.signal === 'object') add(`steps.${name}.signal.schema`, step.signal.schema)
+  }
+  return found
+}
+
+const beyondEngine = (definition: Definition, schemas: SchemaChecks): ProblemError[] => {
+  const errors = schemasIn(definition).flatMap(({ path, schema }): ProblemError[] => {
+    const why = schemas.compileError(schema)
+    return why === null ? [] : [{ path, code: 'invalid_schema', message: `not a JSON Schema (2020-12): ${why}` }]
+  })
+  // a run takes the labels of its workflow, so what a run may not have the workflow may not either
+  const labels = labelsSchema.safeParse(definition.labels ?? {}, { reportInput: true })
+  return labels.success ? errors : [...errors, ...errorsOfZod(labels.error, 'labels', [])]
+}
+
+const checkOf = (raw: Json, schemas: SchemaChecks): Check => {
+  const result = validate(raw)
+  if (!result.ok) return { ok: false, errors: result.errors }
+  const errors = beyondEngine(result.definition, schemas)
+  if (errors.length > 0) return { ok: false, errors }
+  // a definition is JSON: it was parsed from it, and its schema adds nothing
+  const text = canonicalJson(result.definition as Json)
+  return { ok: true, definition: result.definition, hash: sha256(text), text, warnings: result.warnings }
+}
+
+const remember = <T>(cache: Map<string, T>, key: string, make: () => T): T => {
+  const known = cache.get(key)
+  cache.delete(key)
+  const value = known ?? make()
+  cache.set(key, value)
+  const oldest = cache.keys().next().value
+  if (cache.size > MAX_KEPT && oldest !== undefined) cache.delete(oldest)
+  return value
+}
+
+export const createDefinitions = (schemas: SchemaChecks): Definitions => {
+  const checks = new Map<string, Check>()
+  const known = new Map<string, Definition>()
+  const check = (raw: Json): Check => remember(checks, sha256(canonicalJson(raw)), () => checkOf(raw, schemas))
+  return {
+    check,
+    accept: (raw) => {
+      const result = check(raw)
+      if (result.ok) return result
+      const unsupported = result.errors.every((error) => error.code === 'not_supported_yet')
+      const count = result.errors.length === 1 ? 'one error' : `${result.errors.length} errors`
+      throw new Rejection(
+        unsupported ? 'not_supported_yet' : 'invalid_definition',
+        unsupported ? 'the definition uses what this release does not have' : `the definition has ${count}`,
+        { errors: result.errors },
+      )
+    },
+    stored: (hash, definition) => remember(known, hash, () => definitionSchema.parse(definition)),
+  }
+}
+
+/** A warning for each module tool that no worker serves now: it may come later, or be a slip of the pen. */
+export const unknownTools = (definition: Definition, manifests: ReadonlyMap<string, ToolManifest>): ProblemError[] => {
+  const warn = (path: string, tool: string): ProblemError[] => {
+    if (tool === 'http' || manifests.has(tool)) return []
+    const guess = nearest(tool, manifests.keys())
+    return [
+      {
+        path,
+        code: 'unknown_tool',
+        message: `no worker serves the tool ${JSON.stringify(tool)} now; a step that needs it would wait`,
+        ...(guess === null ? {} : { suggestion: `did you mean ${JSON.stringify(guess)}?` }),
+      },
+    ]
+  }
+  return Object.entries(definition.steps).flatMap(([name, step]) => [
+    ...(step.tool === undefined ? [] : warn(`steps.${name}.tool`, step.tool)),
+    ...(step.agent?.tools ?? []).flatMap((tool, i) => {
+      const path = `steps.${name}.agent.tools.${i}`
+      return typeof tool === 'string' ? warn(path, tool) : warn(`${path}.tool`, tool.tool)
+    }),
+  ])
+}

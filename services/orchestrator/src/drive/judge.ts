@@ -1,0 +1,183 @@
+// judge: the commands of one run, in order, through the engine. What comes out is one append and the messages that
+// leave after it. The only awaits are for payloads and for what a wake must look at.
+import { randomBytes } from 'node:crypto'
+import { type Actor, type Command, type Event, type Observation, taskId, type ToolManifest, type Verdict } from '@stepfleet/contracts'
+import { accept, condemn, createTurn, decide, dueChecks, lastAttempt, type Message, messagesOf, type Turn, wakeAt } from '@stepfleet/engine'
+import type { Publisher } from '@stepfleet/runtime'
+import type { Append, MailboxEntry, Store } from '../store/port.ts'
+import type { LoadedRun } from './runs.ts'
+
+export interface JudgeDeps {
+  store: Store
+  publisher: Pick<Publisher, 'hasJob'>
+  engine: string
+  tools(): ReadonlyMap<string, ToolManifest>
+}
+
+/** A mailbox entry on its way through the engine. */
+export interface Entry extends MailboxEntry {
+  /** It stopped its engine three times: it is not judged again, the run shows it instead. */
+  condemned?: boolean
+}
+
+/** An append ready to be sent, and what leaves once it is there. */
+export interface Judged {
+  run: LoadedRun
+  append: Append
+  outgoing: { seq: number; message: Message }[]
+  entries: readonly Entry[]
+}
+
+const newTip = (): string => randomBytes(9).toString('base64url')
+
+const turnOf = (deps: JudgeDeps, run: LoadedRun, command: Command, atMs: number, actor: Actor): Turn =>
+  createTurn({
+    plan: run.plan,
+    state: run.state,
+    nowMs: Math.max(atMs, run.state.lastAtMs),
+    actor,
+    command: command.id,
+    values: run.values,
+    tools: deps.tools(),
+  })
+
+/** What a wake must know of the tasks it looks at: their `out` fields, and whether unclaimed ones still have a job. */
+const observe = async (deps: JudgeDeps, run: LoadedRun, nowMs: number): Promise<Map<string, Observation>> => {
+  const seen = new Map<string, Observation>()
+  const paths = dueChecks(run.state, nowMs)
+  if (paths.length === 0) return seen
+  const out = await deps.store.out(run.ns, run.run, paths)
+  for (const path of paths) {
+    const entry = out.get(path)
+    const step = run.state.steps.get(path)
+    const last = step && lastAttempt(step)
+    if (!entry || !step?.queue || !last) continue
+    const task = taskId({ ns: run.ns, run: run.run, path, attempt: last.attempt, delivery: last.delivery })
+    const jobMissing = entry.claimedAtMs === null && !entry.reported && !(await deps.publisher.hasJob(step.queue, task))
+    seen.set(path, { task, claimedAtMs: entry.claimedAtMs, begun: entry.begun, reported: entry.reported, jobMissing })
+  }
+  return seen
+}
+
+/** Decides until nothing follows, loading the payloads that are asked for in between. */
+const decideWhole = async (deps: JudgeDeps, run: LoadedRun, turn: Turn): Promise<void> => {
+  decide(turn)
+  while (turn.missing.size > 0) {
+    await run.values.fetch(deps.store, run.ns, run.run, turn.missing)
+    turn.missing.clear()
+    decide(turn)
+  }
+}
+
+const messagesWhole = async (deps: JudgeDeps, run: LoadedRun, turn: Turn): Promise<Judged['outgoing']> => {
+  const outgoing: Judged['outgoing'] = []
+  for (const event of turn.events) {
+    let messages = messagesOf(turn, event)
+    while (turn.missing.size > 0) {
+      await run.values.fetch(deps.store, run.ns, run.run, turn.missing)
+      turn.missing.clear()
+      messages = messagesOf(turn, event)
+    }
+    for (const message of messages) outgoing.push({ seq: event.seq, message })
+  }
+  return outgoing
+}
+
+const engineActor = (engine: string): Actor => ({ kind: 'engine', id: engine })
+
+interface OneJudged {
+  verdict: Verdict
+  events: readonly Event[]
+  outgoing: Judged['outgoing']
+}
+
+const condemnOne = async (deps: JudgeDeps, run: LoadedRun, { command, atMs }: Entry): Promise<OneJudged> => {
+  const turn = turnOf(deps, run, command, atMs, engineActor(deps.engine))
+  condemn(turn, command)
+  const verdict: Verdict = { status: 'refused', code: 'internal_error', message: 'the command stopped its engine' }
+  return { verdict, events: turn.events, outgoing: await messagesWhole(deps, run, turn) }
+}
+
+/** One command: judged, decided on, and its messages made while the state still is what they were made of. */
+const judgeOne = async (
+  deps: JudgeDeps,
+  run: LoadedRun,
+  entry: Entry,
+): Promise<OneJudged> => {
+  const { command, atMs } = entry
+  const turn = turnOf(deps, run, command, atMs, command.by)
+  const observed = command.type === 'wake' ? await observe(deps, run, turn.nowMs) : undefined
+  const verdict = accept(turn, command, observed)
+  const following: Turn = { ...turn, actor: engineActor(deps.engine) }
+  await decideWhole(deps, run, following)
+  return { verdict, events: turn.events, outgoing: await messagesWhole(deps, run, following) }
+}
+
+/** The messages of a fact that is in the journal but may not have left. */
+export const remake = async (deps: JudgeDeps, run: LoadedRun, event: Event): Promise<Message[]> => {
+  const command: Command = { type: 'wake', id: event.command, ns: run.ns, run: run.run, by: engineActor(deps.engine) }
+  const turn = turnOf(deps, run, command, event.atMs, engineActor(deps.engine))
+  turn.events.push(event)
+  const outgoing = await messagesWhole(deps, run, turn)
+  await run.values.write(deps.store, run.ns, run.run)
+  return outgoing.map(({ message }) => message)
+}
+
+const outOf = (run: LoadedRun): Append['out'] => {
+  const set: { path: string; attempt: number; delivery: number }[] = []
+  const remove: string[] = []
+  for (const [path, entry] of run.state.outChanges) {
+    if (entry) set.push({ path, ...entry })
+    else remove.push(path)
+  }
+  run.state.outChanges.clear()
+  return { set, remove }
+}
+
+/**
+ * Judges a batch of one run's commands. The cached state has moved on when this returns: unless the append
+ * goes through, the run must be dropped from the cache.
+ */
+export const judge = async (
+  deps: JudgeDeps,
+  run: LoadedRun,
+  entries: readonly Entry[],
+  epoch: number,
+): Promise<Judged> => {
+  const { state } = run
+  const before = { version: state.version, status: state.status }
+  const events: Event[] = []
+  const outgoing: Judged['outgoing'] = []
+  const receipts: Append['receipts'][number][] = []
+  for (const entry of entries) {
+    const { command } = entry
+    const known = command.receipt ? await deps.store.receipt(run.ns, run.run, command.id) : null
+    if (known) continue
+    const judged = await (entry.condemned ? condemnOne : judgeOne)(deps, run, entry)
+    events.push(...judged.events)
+    outgoing.push(...judged.outgoing)
+    if (command.receipt) receipts.push({ command: command.id, verdict: judged.verdict })
+  }
+  await run.values.write(deps.store, run.ns, run.run)
+  run.values.trim()
+  const wake = wakeAt(state)
+  const append: Append = {
+    ns: run.ns,
+    run: run.run,
+    epoch,
+    engine: deps.engine,
+    expect: { version: before.version, tip: run.tip },
+    tip: events.length > 0 ? newTip() : run.tip,
+    events,
+    status: { from: before.status, to: state.status },
+    endedAtMs: state.endedAtMs,
+    out: outOf(run),
+    wakeAtMs: wake === run.wakeAtMs ? undefined : wake,
+    unsent: [...new Set(outgoing.map(({ seq }) => String(seq)))],
+    ack: entries.map((entry) => entry.id),
+    receipts,
+  }
+  run.tip = append.tip
+  run.wakeAtMs = wake
+  return { run, append, outgoing, entries }
+}

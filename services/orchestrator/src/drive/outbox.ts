@@ -1,0 +1,34 @@
+// Outbox: messages whose append went through but that have not left. The owner makes them again from the journal.
+import type { Logger, Publisher } from '@stepfleet/runtime'
+import type { Store } from '../store/port.ts'
+import { type JudgeDeps, remake } from './judge.ts'
+import type { Plans } from './plans.ts'
+import { loadRun } from './runs.ts'
+
+/** A message is late when it has not left after this. */
+const LATE_MS = 2_000
+const BATCH = 200
+
+export interface OutboxDeps extends JudgeDeps {
+  store: Store
+  publisher: Publisher
+  plans: Plans
+  logger: Logger
+}
+
+/** Publishes what stays unsent in a shard. `lateMs` 0: all of it, when the shard has just been taken. */
+export const sendLate = async (deps: OutboxDeps, shard: number, lateMs: number = LATE_MS): Promise<number> => {
+  const late = await deps.store.unsent(shard, lateMs, BATCH)
+  for (const { ns, run, message } of late) {
+    // loaded anew: the cached state may be ahead of what is appended
+    const loaded = await loadRun(deps, ns, run)
+    const [event] = loaded ? await deps.store.journal(ns, run, Number(message), 1) : []
+    const messages = loaded && event ? await remake(deps, loaded, event) : []
+    await deps.publisher.publish(messages)
+  }
+  if (late.length > 0) {
+    await deps.store.sent(shard, late)
+    deps.logger.info({ shard, messages: late.length }, 'late messages sent')
+  }
+  return late.length
+}

@@ -1,0 +1,255 @@
+// pump: commands in, appends out. Runs proceed side by side, each in order; what is ready together is appended in
+// one pipeline, and what is appended leaves in one publication.
+import { fullRunId } from '@stepfleet/contracts'
+import { type Logger, type Publisher, withSpan } from '@stepfleet/runtime'
+import type { Appended, Store } from '../store/port.ts'
+import { type Entry, type Judged, type JudgeDeps, judge } from './judge.ts'
+import type { Runs } from './runs.ts'
+
+/** Commands of one run that go into one append. */
+const COMMANDS_PER_APPEND = 500
+/** A run that cannot be judged for a reason of Redis's is tried again after this. */
+const AGAIN_MS = 250
+/** A command that throws this often is buried. */
+export const MAX_TRIALS = 3
+
+export interface PumpDeps extends JudgeDeps {
+  store: Store
+  publisher: Publisher
+  runs: Runs
+  logger: Logger
+  /** Epoch under which a shard is owned; undefined: not any more. */
+  epochOf(shard: number): number | undefined
+  /** A run's next wake was written. */
+  armed(shard: number, atMs: number | null): void
+  /** The shard belongs to another engine now. */
+  deposed(shard: number): void
+  /** Reads the shard's mailbox from its start: what is still in it has not been served. */
+  reread(shard: number): void
+}
+
+export class Pump {
+  readonly #deps: PumpDeps
+  readonly #inbox = new Map<string, Entry[]>()
+  readonly #busy = new Map<string, number>()
+  /** Entries that are in memory, by shard: a mailbox read again must not bring them twice. */
+  readonly #known = new Map<number, Set<string>>()
+  #scheduled = false
+
+  constructor(deps: PumpDeps) {
+    this.#deps = deps
+  }
+
+  /** Takes entries in; they are worked off in the background. */
+  take(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      if (!this.#remember(entry)) continue
+      const key = fullRunId(entry.command.ns, entry.command.run)
+      const waiting = this.#inbox.get(key)
+      if (waiting) waiting.push(entry)
+      else this.#inbox.set(key, [entry])
+    }
+    this.#schedule()
+  }
+
+  /** False when the entry is in memory already. */
+  #remember(entry: Entry): boolean {
+    const known = this.#known.get(entry.shard) ?? new Set()
+    this.#known.set(entry.shard, known)
+    if (known.has(entry.id)) return false
+    known.add(entry.id)
+    return true
+  }
+
+  #release(entries: readonly Entry[]): void {
+    for (const entry of entries) this.#known.get(entry.shard)?.delete(entry.id)
+  }
+
+  /** Nothing of the shard waits or is under way. */
+  idle(shard: number): boolean {
+    for (const of of this.#busy.values()) if (of === shard) return false
+    for (const entries of this.#inbox.values()) if (entries[0]?.shard === shard) return false
+    return true
+  }
+
+  /** Entries in memory that have not been appended. */
+  get backlog(): number {
+    let count = 0
+    for (const entries of this.#inbox.values()) count += entries.length
+    return count
+  }
+
+  /** Forgets what waits for a shard that is no longer owned: its next owner reads it from the mailbox. */
+  forget(shard: number): void {
+    for (const [key, entries] of this.#inbox) if (entries[0]?.shard === shard) this.#inbox.delete(key)
+    this.#known.delete(shard)
+  }
+
+  #schedule(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    setImmediate(() => {
+      this.#scheduled = false
+      void this.#round()
+    })
+  }
+
+  /** One round: all runs that wait and are free, judged and appended together. */
+  async #round(): Promise<void> {
+    const batches: { key: string; entries: Entry[] }[] = []
+    for (const [key, waiting] of this.#inbox) {
+      const [first] = waiting
+      if (this.#busy.has(key) || !first) continue
+      this.#busy.set(key, first.shard)
+      const entries = waiting.splice(0, COMMANDS_PER_APPEND)
+      if (waiting.length === 0) this.#inbox.delete(key)
+      batches.push({ key, entries })
+    }
+    if (batches.length === 0) return
+    const judged = (await Promise.all(batches.map(({ entries }) => this.#judge(entries)))).filter((one) => one !== null)
+    await this.#append(judged)
+    for (const { key } of batches) this.#busy.delete(key)
+    if (this.#inbox.size > 0) this.#schedule()
+  }
+
+  /** Judges one run's batch; null: it was put back, or dropped with its shard. */
+  async #judge(entries: Entry[]): Promise<Judged | null> {
+    const [first] = entries
+    if (!first) return null
+    const { ns, run } = first.command
+    const epoch = this.#deps.epochOf(first.shard)
+    if (epoch === undefined) {
+      this.#release(entries)
+      return null
+    }
+    try {
+      const loaded = await this.#deps.runs.load(ns, run, first.command.type === 'start' ? first.command.workflow : undefined)
+      if (!loaded) {
+        const ids = entries.map((entry) => entry.id)
+        this.#deps.logger.warn({ run, entries: ids }, 'commands for a run that does not exist were dropped')
+        await this.#deps.store.discard(first.shard, this.#deps.engine, epoch, ids)
+        this.#release(entries)
+        return null
+      }
+      const { trace } = first.command
+      return await withSpan('append', trace ? { carrier: trace } : {}, () => judge(this.#deps, loaded, entries, epoch))
+    } catch (error) {
+      this.#deps.runs.drop(ns, run)
+      await this.#suspect(entries, error)
+      return null
+    }
+  }
+
+  /** A batch that threw: each command alone gets its trials, and one that throws to the end is buried. */
+  async #suspect(entries: Entry[], error: unknown): Promise<void> {
+    const { logger } = this.#deps
+    const [first, ...rest] = entries
+    if (!first) return
+    logger.error({ err: error, run: first.command.run, command: first.command.id, batch: entries.length }, 'command could not be judged')
+    if (rest.length > 0) {
+      // which of them it is shows when each comes alone
+      setTimeout(() => this.#alone(entries), AGAIN_MS)
+      return
+    }
+    setTimeout(() => void this.tryAlone(first), AGAIN_MS)
+  }
+
+  #alone(entries: readonly Entry[]): void {
+    const [first, ...rest] = entries
+    if (!first) return
+    void this.tryAlone(first).finally(() => this.#alone(rest))
+  }
+
+  /**
+   * Works one entry off by itself with its trials counted durably: used for what threw, and for what lay in the
+   * mailbox when the shard's last owner died. The third failure buries it.
+   */
+  async tryAlone(entry: Entry): Promise<void> {
+    this.#remember(entry)
+    const key = fullRunId(entry.command.ns, entry.command.run)
+    if (this.#busy.has(key)) {
+      setTimeout(() => void this.tryAlone(entry), AGAIN_MS)
+      return
+    }
+    this.#busy.set(key, entry.shard)
+    try {
+      const trials = entry.condemned ? 0 : await this.#deps.store.trial(entry.shard, entry.id)
+      if (trials > MAX_TRIALS) {
+        await this.#deps.store.bury(entry.shard, entry, `stopped its engine ${MAX_TRIALS} times`)
+        entry.condemned = true
+      }
+      const judged = await this.#judge([entry])
+      if (judged) await this.#append([judged])
+    } catch (error) {
+      this.#deps.logger.warn({ err: error, entry: entry.id }, 'an entry could not be tried; it stays in the mailbox')
+      this.#again([entry])
+    } finally {
+      this.#busy.delete(key)
+      if (this.#inbox.size > 0) this.#schedule()
+    }
+  }
+
+  async #append(judged: readonly Judged[]): Promise<void> {
+    if (judged.length === 0) return
+    let answers: Appended[]
+    try {
+      answers = await this.#deps.store.append(judged.map(({ append }) => append))
+    } catch (error) {
+      this.#deps.logger.warn({ err: error, runs: judged.length }, 'append failed; the runs are loaded again')
+      for (const one of judged) {
+        this.#deps.runs.drop(one.run.ns, one.run.run)
+        this.#again(one.entries)
+      }
+      return
+    }
+    const leaving: Judged[] = []
+    for (const [index, one] of judged.entries()) {
+      if (this.#settle(one, answers[index] ?? 'conflict')) leaving.push(one)
+    }
+    await this.publish(leaving)
+  }
+
+  /** What the append's answer means for the cached run; true: it is in the journal and its messages may leave. */
+  #settle(one: Judged, answer: Appended): boolean {
+    const { run, append } = one
+    const shard = one.entries[0]?.shard ?? 0
+    if (answer === 'appended' || answer === 'repeat') {
+      this.#release(one.entries)
+      this.#deps.runs.keep(run)
+      if (append.wakeAtMs !== undefined) this.#deps.armed(shard, append.wakeAtMs)
+      this.#deps.runs.snapshot(run).catch((error: unknown) => {
+        this.#deps.logger.warn({ err: error, run: run.run }, 'snapshot not written; the next load reads the journal')
+      })
+      return true
+    }
+    this.#deps.runs.drop(run.ns, run.run)
+    if (answer === 'deposed') this.#deps.deposed(shard)
+    else this.#again(one.entries)
+    return false
+  }
+
+  /** Whether they were served is not known here; the mailbox knows. */
+  #again(entries: readonly Entry[]): void {
+    this.#release(entries)
+    const shard = entries[0]?.shard
+    if (shard !== undefined) setTimeout(() => this.#deps.reread(shard), AGAIN_MS)
+  }
+
+  /** Publishes and marks as sent. What fails to leave stays `unsent` and is published by the outbox. */
+  async publish(leaving: readonly Judged[]): Promise<void> {
+    const items = leaving.flatMap((one) => one.outgoing.map(({ message }) => message))
+    if (items.length === 0) return
+    try {
+      await this.#deps.publisher.publish(items)
+      const byShard = new Map<number, { ns: string; run: string; message: string }[]>()
+      for (const { run, append, entries } of leaving) {
+        const shard = entries[0]?.shard ?? 0
+        const sent = append.unsent.map((message) => ({ ns: run.ns, run: run.run, message }))
+        byShard.set(shard, [...(byShard.get(shard) ?? []), ...sent])
+      }
+      await Promise.all([...byShard].map(([shard, sent]) => this.#deps.store.sent(shard, sent)))
+    } catch (error) {
+      this.#deps.logger.warn({ err: error, messages: items.length }, 'messages did not leave; they stay unsent')
+    }
+  }
+}

@@ -1,0 +1,185 @@
+// The view of a run: its journal folded, joined with what is out now. Made for reading; nothing decides on it.
+import type { Cost, Json, OutEntry, Payload, RunSummary, RunView, StepStatus, StepView, ToolManifest } from '@stepfleet/contracts'
+import { attemptViews, kindOf, type Plan, type RunState, type StepState } from '@stepfleet/engine'
+import { loadRun, type LoadedRun } from '../drive/runs.ts'
+import type { Plans } from '../drive/plans.ts'
+import type { RunHead, Store } from '../store/port.ts'
+import { type WhyContext, whyPending, whyRun, whyStep } from './why.ts'
+
+export interface ViewDeps {
+  store: Store
+  plans: Plans
+  tools(): Promise<ReadonlyMap<string, ToolManifest>>
+}
+
+const noCost = (): Cost => ({ microUsd: 0, inputTokens: 0, outputTokens: 0, calls: 0, unpricedCalls: 0, scripted: false })
+
+const add = (sum: Cost, more: Cost): void => {
+  sum.microUsd += more.microUsd
+  sum.inputTokens += more.inputTokens
+  sum.outputTokens += more.outputTokens
+  sum.calls += more.calls
+  sum.unpricedCalls += more.unpricedCalls
+  sum.scripted ||= more.scripted
+}
+
+const ownCost = (step: StepState): Cost => {
+  const cost = noCost()
+  for (const { usage } of step.attempts) {
+    if (!usage) continue
+    add(cost, {
+      microUsd: usage.microUsd ?? 0,
+      inputTokens: usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens,
+      outputTokens: usage.outputTokens,
+      calls: 1,
+      unpricedCalls: usage.microUsd === null ? 1 : 0,
+      scripted: usage.scripted === true,
+    })
+  }
+  return cost
+}
+
+/** Cost of every step, its parts included. */
+const costs = (state: RunState): Map<string, Cost> => {
+  const sums = new Map<string, Cost>()
+  for (const step of state.steps.values()) {
+    const own = ownCost(step)
+    for (let at: StepState | undefined = step; at; at = at.parent === null ? undefined : state.steps.get(at.parent)) {
+      const sum = sums.get(at.path) ?? noCost()
+      add(sum, own)
+      sums.set(at.path, sum)
+    }
+  }
+  return sums
+}
+
+const statusOf = (step: StepState, out: OutEntry | undefined): StepStatus => {
+  if (step.phase === 'scheduled') return out?.worker ? 'running' : 'scheduled'
+  if (step.phase === 'failing') return 'retrying'
+  // a composite whose parts go on is running, whatever its parts wait for
+  if (step.phase === 'waiting' && (step.opening?.kind === 'each' || step.opening?.kind === 'agent')) return 'running'
+  return step.phase
+}
+
+type Load = (payload: Payload | null) => Promise<Json>
+
+const stepView = async (context: WhyContext, step: StepState, cost: Cost, load: Load): Promise<StepView> => {
+  const out = context.out.get(step.path)
+  const attempts = attemptViews(step)
+  const last = attempts.at(-1)
+  return {
+    path: step.path,
+    parent: step.parent,
+    kind: kindOf(context, step.path),
+    status: statusOf(step, out),
+    why: whyStep(context, step),
+    attempt: last?.attempt ?? 0,
+    attempts,
+    readyAtMs: step.readyAtMs,
+    startedAtMs: attempts[0]?.startedAtMs ?? out?.claimedAtMs ?? (step.opening ? step.readyAtMs : null),
+    endedAtMs: step.endedAtMs,
+    worker: out?.worker ?? last?.worker ?? null,
+    servedBy: last?.usage?.model ?? null,
+    cost,
+    output: await load(step.output),
+    failure: step.failure,
+    case: step.case?.id ?? (step.approval && !step.approval.given ? step.approval.case : null),
+  }
+}
+
+const pendingView = (context: WhyContext, name: string): StepView => ({
+  path: name,
+  parent: null,
+  kind: kindOf(context, name),
+  status: context.state.endedAtMs === null ? 'pending' : 'cancelled',
+  why: context.state.endedAtMs === null ? whyPending(context, name) : null,
+  attempt: 0,
+  attempts: [],
+  readyAtMs: null,
+  startedAtMs: null,
+  endedAtMs: null,
+  worker: null,
+  servedBy: null,
+  cost: noCost(),
+  output: null,
+  failure: null,
+  case: null,
+})
+
+export const summaryOf = (head: RunHead): RunSummary => ({
+  id: head.run,
+  namespace: head.ns,
+  workflow: head.workflow,
+  status: head.status,
+  labels: head.labels,
+  createdAtMs: head.createdAtMs,
+  endedAtMs: head.endedAtMs,
+  version: head.version,
+})
+
+/** Steps in the order of the definition, each with its parts behind it. */
+const ordered = (plan: Plan, state: RunState): (StepState | string)[] => {
+  const parts = new Map<string, StepState[]>()
+  for (const step of state.steps.values()) {
+    if (step.parent === null) continue
+    const list = parts.get(step.parent)
+    if (list) list.push(step)
+    else parts.set(step.parent, [step])
+  }
+  const result: (StepState | string)[] = []
+  const put = (step: StepState): void => {
+    result.push(step)
+    for (const part of parts.get(step.path) ?? []) put(part)
+  }
+  for (const name of plan.steps.keys()) {
+    const step = state.steps.get(name)
+    if (step) put(step)
+    else result.push(name)
+  }
+  return result
+}
+
+/** The whole view of a run; null when there is none. */
+export const viewRun = async (deps: ViewDeps, ns: string, run: string): Promise<RunView | null> => {
+  const head = await deps.store.head(ns, run)
+  const loaded = head && (await loadRun(deps, ns, run))
+  if (!head || !loaded) return null
+  const [out, tools, nowMs] = await Promise.all([deps.store.out(ns, run), deps.tools(), deps.store.now()])
+  return assemble({ head, loaded, context: { plan: loaded.plan, state: loaded.state, out, tools, nowMs } }, (payload) =>
+    loadPayload(deps.store, loaded, payload),
+  )
+}
+
+const loadPayload = async (store: Store, { ns, run }: LoadedRun, payload: Payload | null): Promise<Json> => {
+  if (payload === null) return null
+  return 'blob' in payload ? store.blob(ns, run, payload.blob) : payload.value
+}
+
+const assemble = async (
+  { head, loaded: { plan, state }, context }: { head: RunHead; loaded: LoadedRun; context: WhyContext },
+  load: Load,
+): Promise<RunView> => {
+  const sums = costs(state)
+  const steps = await Promise.all(
+    ordered(plan, state).map((step) =>
+      typeof step === 'string'
+        ? pendingView(context, step)
+        : stepView(context, step, sums.get(step.path) ?? noCost(), load),
+    ),
+  )
+  const reasons = steps.flatMap(({ path, why, status }) => (why && status !== 'pending' ? [{ path, why }] : []))
+  return {
+    ...summaryOf(head),
+    status: state.status,
+    version: state.version,
+    endedAtMs: state.endedAtMs,
+    priority: state.priority,
+    input: await load(state.input),
+    output: await load(state.output),
+    failure: state.failure,
+    failedStep: state.failedStep,
+    why: whyRun(context, reasons),
+    cost: state.cost,
+    steps,
+  }
+}

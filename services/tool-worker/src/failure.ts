@@ -1,0 +1,110 @@
+// The one place where what went wrong in a tool becomes a Failure.
+import { type Failure, failure, failureSchema } from '@stepfleet/contracts'
+import { redact, TaskFailure } from '@stepfleet/runtime'
+import { isToolError } from 'stepfleet'
+import { MalformedMarker, redactJson, SecretMissing } from './secrets.ts'
+import { BodyTooLarge, ConnectFailed, EgressDenied, ExchangeFailed, TooManyRedirects } from './tools/egress.ts'
+
+/**
+ * Says that the effect surely did not happen. Without it the runtime takes a transient failure of a `once` step as
+ * ambiguous, so it is never repeated.
+ */
+const NOT_SENT = { notSent: true } as const
+
+/** What of a refusal's body is kept in `details`, characters. */
+const BODY_CUT = 2_000
+
+/** Milliseconds a `retry-after` asks for: seconds or an HTTP date (RFC 9110, 10.2.3). Undefined when it says nothing. */
+export const retryAfterMs = (header: string | undefined, nowMs: number): number | undefined => {
+  if (header === undefined) return undefined
+  const text = header.trim()
+  if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000
+  const atMs = Date.parse(text)
+  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs)
+}
+
+export interface Refusal {
+  /** `POST https://host/path`, without the query. */
+  what: string
+  status: number
+  /** The `retry-after` header. */
+  retryAfter: string | undefined
+  body: string
+}
+
+/**
+ * An HTTP answer that is no success. 429, and 503 with a `retry-after`, say that the work was not taken; any other
+ * 5xx may come from a gateway that knows nothing of what the server behind it did.
+ */
+export const refusalFailure = (refusal: Refusal, nowMs: number): Failure => {
+  const { status } = refusal
+  const wait = retryAfterMs(refusal.retryAfter, nowMs)
+  const notTaken = status === 429 || (status === 503 && wait !== undefined)
+  const details = {
+    ...(refusal.body === '' ? {} : { body: refusal.body.slice(0, BODY_CUT) }),
+    ...(notTaken ? NOT_SENT : {}),
+  }
+  const more = { http: status, details, ...(wait === undefined ? {} : { retryAfterMs: wait }) }
+  const message = `${refusal.what} answered ${status}`
+  if (status === 429) return failure('rate_limited', message, more)
+  if (status === 503) return failure('overloaded', message, more)
+  if (status === 408 || status >= 500) return failure('http_error', message, { ...more, class: 'transient' })
+  return failure('http_error', message, more)
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
+
+const connectionFailure = (error: Error): Failure | null => {
+  if (error instanceof EgressDenied) return failure('egress_denied', error.message)
+  if (error instanceof ConnectFailed) return failure('connection_failed', error.message, { details: NOT_SENT })
+  if (error instanceof ExchangeFailed) return failure('connection_failed', error.message)
+  if (error instanceof BodyTooLarge) return failure('payload_too_large', error.message)
+  return error instanceof TooManyRedirects ? failure('http_error', error.message) : null
+}
+
+const known = (error: unknown): Failure | null => {
+  if (error instanceof TaskFailure) return error.failure
+  if (error instanceof SecretMissing) return failure('secret_missing', error.message)
+  if (error instanceof MalformedMarker) return failure('tool_input_invalid', error.message)
+  if (isToolError(error)) {
+    const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: Math.max(0, Math.round(error.retryAfterMs)) }
+    const details = error.class === 'transient' ? { details: NOT_SENT } : {}
+    return failure(error.code, error.message, { class: error.class, ...wait, ...details })
+  }
+  return error instanceof Error ? connectionFailure(error) : null
+}
+
+/** Blots secrets out of everything of a failure that a person, a model or the journal will see. */
+const redacted = (found: Failure): Failure => ({
+  ...found,
+  message: redact(found.message).slice(0, 2_000),
+  ...(found.details === undefined ? {} : { details: redactJson(found.details) }),
+})
+
+/**
+ * Any error of a task as a failure. What a tool throws when it is aborted says nothing: then the signal's reason
+ * counts. An unknown error is `tool_failed`.
+ */
+export const toFailure = (error: unknown, signal: AbortSignal): Failure => {
+  const found = known(error)
+  if (found) return redacted(found)
+  const reason = signal.aborted ? failureSchema.safeParse(signal.reason) : null
+  if (reason?.success) return redacted(reason.data)
+  return redacted(failure('tool_failed', messageOf(error) || 'the tool threw an error without a message'))
+}
+
+/** Whether the other side is at fault, so that the breaker counts it. A caller's own mistake never opens a breaker. */
+export const countsAgainstDependency = (found: Failure): boolean => {
+  switch (found.code) {
+    case 'connection_failed':
+    case 'overloaded':
+    case 'timeout':
+    case 'tool_failed':
+    case 'outcome_unknown':
+      return found.class !== 'permanent'
+    case 'http_error':
+      return found.http !== undefined && (found.http >= 500 || found.http === 408)
+    default:
+      return false
+  }
+}

@@ -1,0 +1,95 @@
+// The handler of tool tasks: which tool, with what, and what comes of it.
+import { failure, type Json, LIMITS, type Task, type ToolInput, toolInputSchema } from '@stepfleet/contracts'
+import { redact, type TaskContext, TaskFailure, type TaskHandler } from '@stepfleet/runtime'
+import { countsAgainstDependency, toFailure } from './failure.ts'
+import { redactJson, type Secrets } from './secrets.ts'
+import type { Egress } from './tools/egress.ts'
+import { callHttp, httpDependency } from './tools/http.ts'
+import { callModule } from './tools/module.ts'
+import { nearest } from './tools/nearest.ts'
+import type { Registry } from './tools/registry.ts'
+
+export interface HandlerParts {
+  registry: Registry
+  egress: Egress
+  secrets: Secrets
+}
+
+const parseInput = (input: Json): ToolInput => {
+  const parsed = toolInputSchema.safeParse(input)
+  if (parsed.success) return parsed.data
+  throw new TaskFailure(failure('tool_input_invalid', 'the task carries no tool and `with`'))
+}
+
+const unknownTool = (name: string, registry: Registry): TaskFailure => {
+  const near = nearest(name, [...registry.keys()])
+  const hint = near === null ? '' : `; it has ${near}`
+  // not sent: another worker may have it, and nothing has happened here
+  return new TaskFailure(
+    failure('tool_unknown', `this worker has no tool ${name}${hint}`, { details: { notSent: true } }),
+  )
+}
+
+/** What JSON makes of the value: a Date is its text, undefined is null. */
+const asJson = (tool: string, value: unknown): { text: string; output: Json } => {
+  try {
+    const text = JSON.stringify(value) ?? 'null'
+    return { text, output: JSON.parse(text) }
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new TaskFailure(failure('tool_output_invalid', `${tool}: the result is not JSON: ${why}`))
+  }
+}
+
+/** The output as it may be journaled: JSON, within the limit, without secret values. */
+const finished = (tool: string, value: unknown): Json => {
+  const { text, output } = asJson(tool, value)
+  const bytes = Buffer.byteLength(text)
+  if (bytes > LIMITS.payloadBytes) {
+    throw new TaskFailure(
+      failure('payload_too_large', `${tool}: the result is ${bytes} bytes, over ${LIMITS.payloadBytes}`),
+    )
+  }
+  // the text answers whether there is anything to blot out, far faster than a walk
+  return redact(text) === text ? output : redactJson(output)
+}
+
+const call = async (parts: HandlerParts, context: TaskContext): Promise<Json> => {
+  const { task, signal, attempt, effectKey } = context
+  const input = parseInput(context.input)
+  const loaded = parts.registry.get(input.tool)
+  if (!loaded && input.tool !== 'http') throw unknownTool(input.tool, parts.registry)
+  const resolved = await parts.secrets.resolve(input.with)
+  if (!loaded) {
+    const answer = await callHttp(parts.egress, { input: resolved, effect: task.effect, effectKey, signal })
+    return finished(input.tool, answer)
+  }
+  const result = await callModule(loaded, parts.secrets, {
+    input: resolved,
+    signal,
+    effectKey,
+    attempt,
+    log: context.log,
+  })
+  return finished(input.tool, result)
+}
+
+const dependency = (_: Task, input: Json): string | null => {
+  const parsed = toolInputSchema.safeParse(input)
+  if (!parsed.success) return null
+  return parsed.data.tool === 'http' ? httpDependency(parsed.data.with) : `tool:${parsed.data.tool}`
+}
+
+export const createHandler = (parts: HandlerParts): TaskHandler => ({
+  dependency,
+  run: async (context) => {
+    try {
+      return { output: await call(parts, context) }
+    } catch (error) {
+      // classified here, so that no error that may quote a secret leaves the handler
+      throw new TaskFailure(toFailure(error, context.signal))
+    }
+  },
+  classify: (error, context) => toFailure(error, context.signal),
+  countsAgainstDependency,
+})

@@ -1,0 +1,45 @@
+// Module tools: one call of a user's tool, its input and output checked.
+import { failure, type Json } from '@stepfleet/contracts'
+import { type Logger, TaskFailure } from '@stepfleet/runtime'
+import type { ToolLog } from 'stepfleet'
+import type { Secrets } from '../secrets.ts'
+import type { LoadedTool } from './registry.ts'
+
+export interface ModuleCall {
+  /** The step's `with`, secrets resolved. */
+  input: Json
+  signal: AbortSignal
+  effectKey: string
+  attempt: number
+  log: Logger
+}
+
+const toolLog = (log: Logger): ToolLog => ({
+  debug: (message, fields) => log.debug(fields ?? {}, message),
+  info: (message, fields) => log.info(fields ?? {}, message),
+  warn: (message, fields) => log.warn(fields ?? {}, message),
+  error: (message, fields) => log.error(fields ?? {}, message),
+})
+
+/**
+ * Runs the tool. Its result is not yet known to be JSON.
+ * @throws TaskFailure `tool_input_invalid` (the tool is not called), `tool_output_invalid`; what the tool throws
+ */
+export const callModule = async (loaded: LoadedTool, secrets: Secrets, call: ModuleCall): Promise<unknown> => {
+  const { tool } = loaded
+  const { name } = tool.manifest.spec
+  const input = await loaded.checkInput(call.input)
+  if (!input.ok) throw new TaskFailure(failure('tool_input_invalid', `${name}: ${input.problem}`))
+  const context = {
+    signal: call.signal,
+    effectKey: call.effectKey,
+    attempt: call.attempt,
+    log: toolLog(call.log.child({ tool: name })),
+    secrets: await secrets.named(tool.manifest.secrets),
+  }
+  const result = await tool.run(input.value, context)
+  if (!loaded.checkOutput) return result
+  const output = await loaded.checkOutput(result)
+  if (!output.ok) throw new TaskFailure(failure('tool_output_invalid', `${name}: ${output.problem}`))
+  return output.value
+}
