@@ -31,12 +31,12 @@ const MOST = 2_000
 
 /**
  * The nearest of `names` to `wrong`, or null when none is near: at most a third of its letters may differ,
- * so `lm` finds `llm` and `xyz` finds nothing. Ties go to the earlier name.
+ * so `lm` finds `llm` and `x` finds nothing. Ties go to the earlier name.
  */
 export const nearest = (wrong: string, names: Iterable<string>): string | null => {
   if (wrong.length > LONGEST) return null
   const lower = wrong.toLowerCase()
-  let limit = Math.max(1, Math.floor(wrong.length / 3))
+  let limit = wrong.length < 2 ? 0 : Math.max(1, Math.floor(wrong.length / 3))
   let found: string | null = null
   let seen = 0
   for (const name of names) {

@@ -64,7 +64,7 @@ describe('loadConfig', () => {
     )
     expect(problems).toHaveLength(8)
     expect(problems).toContain('STEPFLEET_REDIS_URL must be a redis:// or rediss:// url')
-    expect(problems).toContain('STEPFLEET_REDIS_CLUSTER must be one of 1, 0, true, false')
+    expect(problems).toContain('STEPFLEET_REDIS_CLUSTER must be one of 0, 1, true, false')
     expect(problems).toContain('STEPFLEET_HEALTH_PORT must be from 0 to 65535')
     expect(problems).toContain('STEPFLEET_DRAIN_MS must be a whole number')
     expect(problems).toContain('NEEDED is missing')

@@ -19,23 +19,17 @@ export interface Fetched {
   pausedMs: number
 }
 
-/**
- * Length of a job's lock. Liveness of work is decided by claims, not by locks: a lock that runs out only sends the
- * job once more, to a claim that is refused. So it can be long, and its renewals few.
- */
-export const LOCK_MS = 30_000
-const STALLED_CHECK_MS = 10_000
 /** How long a wait for work blocks. Also the longest that a job lies when its wake-up was lost on the wire. */
 const BLOCK_SECONDS = 2
 
 const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true }
 
-const workerOptions = (client: RedisClient, queue: string) => ({
+const workerOptions = (client: RedisClient, queue: string, lockMs: number) => ({
   connection: client,
   prefix: queuePrefix(queue),
   autorun: false,
-  lockDuration: LOCK_MS,
-  stalledInterval: STALLED_CHECK_MS,
+  lockDuration: lockMs,
+  stalledInterval: Math.ceil(lockMs / 3),
   // BullMQ must never fail a job for us: it would do so without telling the engine
   maxStalledCount: 1_000_000,
   // Without a limiter the fetch scripts do not look at the key by which a queue is paused for the fleet. This one
@@ -58,10 +52,13 @@ export class QueueLink {
   readonly client: RedisClient
   readonly #worker: Worker
 
-  constructor(settings: RedisSettings, queue: string, logger: Logger) {
+  readonly #lockMs: number
+
+  constructor(settings: RedisSettings, queue: string, lockMs: number, logger: Logger) {
+    this.#lockMs = lockMs
     this.client = connectRedis(settings, { name: `stepfleet-consumer:${queue}`, logger })
     // a Worker without a processor runs nothing of its own: it holds the connections and the options
-    this.#worker = new Worker(queue, null, workerOptions(this.client, queue))
+    this.#worker = new Worker(queue, null, workerOptions(this.client, queue, lockMs))
     this.#worker.on('error', (error) => logger.debug({ queue, err: error }, 'queue connection error'))
   }
 
@@ -92,7 +89,7 @@ export class QueueLink {
   renew(jobs: readonly TakenJob[]): Promise<string[]> {
     const ids = jobs.map((job) => job.id)
     const tokens = jobs.map((job) => job.token)
-    return this.#worker.extendJobLocks(ids, tokens, LOCK_MS)
+    return this.#worker.extendJobLocks(ids, tokens, this.#lockMs)
   }
 
   /** Jobs of the queue that are taken, by anyone, but for `except`, with the token of their lock. */

@@ -11,18 +11,22 @@
 //
 // A reply that is lost on the wire leaves a job taken by nobody: ioredis sends the fetch again and gets another job.
 // Such strays carry a token of this loop without being known to it; they are looked for after each reconnect and
-// every 10 s, and given back.
+// at each renewal of the locks, and given back.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { context, ROOT_CONTEXT } from '@opentelemetry/api'
 import type { RedisSettings } from './config.ts'
 import type { ConsumeOptions, Consumer, ConsumerStats } from './consume.ts'
-import { type Fetched, isVerdict, LOCK_MS, QueueLink, type TakenJob } from './consume-link.ts'
+import { type Fetched, isVerdict, QueueLink, type TakenJob } from './consume-link.ts'
 
 const WIDEST_HUNT = 8
 const RETRY_MS = 250
 const LONGEST_PAUSE_MS = 5_000
-const UPKEEP_MS = LOCK_MS / 3
+/**
+ * Length of a job's lock. Liveness of work is decided by claims, not by locks: a lock that runs out only sends the
+ * job once more, to a claim that is refused. So it can be long, and its renewals few.
+ */
+const LOCK_MS = 30_000
 /** A wait for work ends after 2 s, BullMQ's own watchdog after 3 s. */
 const DEAF_MS = 10_000
 /** At stop: for what must still be told to Redis, once the handlers are done. */
@@ -33,6 +37,7 @@ const asError = (value: unknown): Error => (value instanceof Error ? value : new
 export class FetchLoop implements Consumer {
   readonly #settings: RedisSettings
   readonly #options: ConsumeOptions
+  readonly #lockMs: number
   readonly #id = randomUUID()
   readonly #running = new Map<string, TakenJob>()
   /** Tokens of fetches and ends whose reply is outstanding. */
@@ -56,13 +61,14 @@ export class FetchLoop implements Consumer {
   constructor(settings: RedisSettings, options: ConsumeOptions) {
     this.#settings = settings
     this.#options = options
+    this.#lockMs = options.lockMs ?? LOCK_MS
     this.#link = this.#open()
   }
 
   start(): void {
     // whoever starts a consumer may be in a span; its jobs are not part of it
     context.with(ROOT_CONTEXT, () => {
-      this.#upkeepTimer = setInterval(() => void this.#keepUp(), UPKEEP_MS)
+      this.#upkeepTimer = setInterval(() => void this.#keepUp(), this.#lockMs / 3)
       this.#pump()
     })
   }
@@ -102,7 +108,7 @@ export class FetchLoop implements Consumer {
 
   #open(): QueueLink {
     const { queue, logger } = this.#options
-    const link = new QueueLink(this.#settings, queue, logger)
+    const link = new QueueLink(this.#settings, queue, this.#lockMs, logger)
     link.client.on('ready', () => void this.#giveBackStrays().catch((error) => this.#complain(error)))
     return link
   }

@@ -10,6 +10,8 @@ export interface ConsumeOptions {
   /** The job is finished when this settles. A rejection is a bug: logged, and the job is gone all the same. */
   handle: (job: { id: string; data: unknown }) => Promise<void>
   logger: Logger
+  /** Length of BullMQ's lock of a job; renewed, and stalled jobs looked for, three times as often. Default 30 s. */
+  lockMs?: number
 }
 
 export interface ConsumerStats {

@@ -127,7 +127,7 @@ class Attempt {
     if (dependency === null) return this.#execute(context)
     this.#span.setAttributes(attributes.dependency(dependency))
     const { open, retryAfterMs } = breakers.check(dependency)
-    if (open) return this.#execute(context)
+    if (open) throw new CircuitOpen(dependency, retryAfterMs)
     return this.#through(dependency, context)
   }
 

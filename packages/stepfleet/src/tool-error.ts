@@ -1,5 +1,11 @@
 // ToolError: how a tool says what kind of failure it met.
-import { FAILURE_CODES, type FailureClass, type FailureCode, failureClassSchema } from '@stepfleet/contracts'
+import {
+  FAILURE_CODES,
+  type FailureClass,
+  type FailureCode,
+  failureClassSchema,
+  MAX_DURATION_MS,
+} from '@stepfleet/contracts'
 
 /** The same symbol in every copy of this package, so that a tool's own copy and the worker's understand each other. */
 const TOOL_ERROR: unique symbol = Symbol.for('stepfleet.toolError')
@@ -34,9 +40,13 @@ export class ToolError extends Error {
     if (!known.success) throw new TypeError(`ToolError: class is transient, permanent or ambiguous (of: ${message})`)
     const code = options.code ?? 'tool_failed'
     if (!Object.hasOwn(FAILURE_CODES, code)) throw new TypeError(`ToolError: unknown code ${code} (of: ${message})`)
+    const wait = options.retryAfterMs
+    if (wait !== undefined && !(wait >= 0 && wait <= MAX_DURATION_MS)) {
+      throw new TypeError(`ToolError: retryAfterMs is milliseconds from 0 to ${MAX_DURATION_MS} (of: ${message})`)
+    }
     this.class = known.data
     this.code = code
-    this.retryAfterMs = options.retryAfterMs
+    this.retryAfterMs = wait === undefined ? undefined : Math.round(wait)
   }
 }
 

@@ -94,4 +94,7 @@ test('a ToolError is known by its mark, and refuses a class or code that there i
   expect([isToolError(error), isToolError(new Error('x')), error.code]).toEqual([true, false, 'tool_failed'])
   expect(() => Reflect.construct(ToolError, ['x', { class: 'fatal' }])).toThrow('transient, permanent or ambiguous')
   expect(() => Reflect.construct(ToolError, ['x', { class: 'permanent', code: 'nope' }])).toThrow('unknown code nope')
+  for (const retryAfterMs of [-1, Number.NaN, Number.POSITIVE_INFINITY]) {
+    expect(() => new ToolError('x', { class: 'transient', retryAfterMs })).toThrow('retryAfterMs')
+  }
 })

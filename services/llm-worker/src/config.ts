@@ -18,7 +18,7 @@ const settingsSchema = z
     /** Model calls in flight at once. */
     STEPFLEET_SLOTS: envInteger(1, 1_000).default(20),
     /** Where outcomes lie while Redis is away; keep it over restarts. */
-    STEPFLEET_SPOOL_DIR: z.string().default('.stepfleet/spool/llm-worker'),
+    STEPFLEET_SPOOL_DIR: z.string().default('.stepfleet/spool'),
     /** File of prices; what it names replaces the prices of this release. */
     STEPFLEET_PRICES: z.string().optional(),
     /** How long a call may take until its headers come, milliseconds. */

@@ -13,7 +13,7 @@ import {
   type Usage,
 } from '@stepfleet/contracts'
 import { TaskFailure, type TaskHandler } from '@stepfleet/runtime'
-import { type Script, type ScriptedModel, startScriptedModel } from '@stepfleet/scripted-model'
+import { type Script, type ScriptedModel, type StopReason, startScriptedModel } from '@stepfleet/scripted-model'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createConversations } from './conversation.ts'
 import { createHandler } from './handle.ts'
@@ -459,6 +459,32 @@ describe("an agent's turn", () => {
     )
     expect(given.code).toBe(code)
     expect(usage?.outputTokens).toBeGreaterThan(0)
+  })
+
+  it.each<[StopReason, FailureCode]>([
+    ['tool_use', 'malformed_output'],
+    ['max_tokens', 'output_truncated'],
+  ])('is not taken in part when one of its calls is cut (%s)', async (stop, code) => {
+    const whole = { name: 'lookup', input: { q: 'tea' } }
+    await scripted(() => ({ type: 'message', text: '', stop, toolUses: [whole, { ...whole, raw: '{"q": "te' }] }))
+    expect((await failing(llmInput('Go', { agent: AGENT }))).failure.code).toBe(code)
+  })
+
+  it('takes a tool without arguments for one with none', async () => {
+    await scripted(() => ({ type: 'message', text: '', toolUses: [{ name: 'lookup', input: {}, raw: '' }] }))
+    const { output } = await handler.run(contextOf(llmInput('Go', { agent: AGENT })))
+    expect(output).toMatchObject({ toolUses: [{ name: 'lookup', input: {} }] })
+  })
+
+  it('may not ask for tools when it is asked to correct its answer', async () => {
+    const choices: string[] = []
+    await scripted(({ toolChoice, tools, turn }) => {
+      choices.push(`${toolChoice} of ${tools.length}`)
+      return { type: 'message', text: turn === 1 ? 'no json' : '{"value": 1}' }
+    })
+    const { output } = await handler.run(contextOf(llmInput('Go', { agent: AGENT, output: { type: 'integer' } })))
+    expect(output).toMatchObject({ text: '1', toolUses: [] })
+    expect(choices).toEqual(['auto of 1', 'none of 1'])
   })
 })
 

@@ -3,7 +3,7 @@ import { type Failure, failure } from '@stepfleet/contracts'
 import { redactValues, TaskFailure } from '@stepfleet/runtime'
 import { ToolError } from 'stepfleet'
 import { expect, test } from 'vitest'
-import { countsAgainstDependency, retryAfterMs, toFailure } from './failure.ts'
+import { countsAgainstDependency, refusalFailure, retryAfterMs, safeFailure, toFailure } from './failure.ts'
 import { MalformedMarker, SecretMissing } from './secrets.ts'
 import { BodyTooLarge, ConnectFailed, EgressDenied, ExchangeFailed, TooManyRedirects } from './tools/egress.ts'
 
@@ -46,14 +46,16 @@ test.each<[string, unknown, AbortSignal, Partial<Failure>]>([
   expect(toFailure(error, signal)).toMatchObject(expected)
 })
 
-test('message and details lose their secrets, and the message its length', () => {
+test('message and details lose their secrets before they are cut', () => {
   redactValues(['canary-failure'])
-  const found = toFailure(
-    new TaskFailure(
-      failure('http_error', `${'x'.repeat(1_990)}canary-failure`, { details: { body: 'a canary-failure' } }),
-    ),
-    quiet,
-  )
+  const edge = `${'x'.repeat(1_990)}canary-failure`
+  const found = [
+    toFailure(new Error(edge), quiet),
+    toFailure(new ToolError(edge, { class: 'permanent' }), quiet),
+    toFailure(new TaskFailure(failure('tool_failed', 'x', { details: { body: 'a canary-failure' } })), quiet),
+    refusalFailure({ what: 'GET x', status: 400, retryAfter: undefined, body: edge }, 0),
+    safeFailure('tool_failed', edge),
+  ]
   expect(JSON.stringify(found)).not.toContain('canary')
   expect(toFailure(new Error('y'.repeat(5_000)), quiet).message.length).toBe(2_000)
 })

@@ -1,5 +1,5 @@
 // The one place where what went wrong in a tool becomes a Failure.
-import { type Failure, failure, failureSchema } from '@stepfleet/contracts'
+import { type Failure, type FailureCode, failure, failureSchema } from '@stepfleet/contracts'
 import { redact, TaskFailure } from '@stepfleet/runtime'
 import { isToolError } from 'stepfleet'
 import { MalformedMarker, redactJson, SecretMissing } from './secrets.ts'
@@ -13,6 +13,13 @@ const NOT_SENT = { notSent: true } as const
 
 /** What of a refusal's body is kept in `details`, characters. */
 const BODY_CUT = 2_000
+
+/** A failure whose message is blotted out before it is cut: half a secret would not be recognised any more. */
+export const safeFailure = (code: FailureCode, message: string, more: Partial<Failure> = {}): Failure =>
+  failure(code, redact(message), more)
+
+/** The start of a foreign text as `details` may carry it; blotted out first, for the same reason. */
+export const excerpt = (text: string): string => redact(text).slice(0, BODY_CUT)
 
 /** Milliseconds a `retry-after` asks for: seconds or an HTTP date (RFC 9110, 10.2.3). Undefined when it says nothing. */
 export const retryAfterMs = (header: string | undefined, nowMs: number): number | undefined => {
@@ -41,35 +48,35 @@ export const refusalFailure = (refusal: Refusal, nowMs: number): Failure => {
   const wait = retryAfterMs(refusal.retryAfter, nowMs)
   const notTaken = status === 429 || (status === 503 && wait !== undefined)
   const details = {
-    ...(refusal.body === '' ? {} : { body: refusal.body.slice(0, BODY_CUT) }),
+    ...(refusal.body === '' ? {} : { body: excerpt(refusal.body) }),
     ...(notTaken ? NOT_SENT : {}),
   }
   const more = { http: status, details, ...(wait === undefined ? {} : { retryAfterMs: wait }) }
   const message = `${refusal.what} answered ${status}`
-  if (status === 429) return failure('rate_limited', message, more)
-  if (status === 503) return failure('overloaded', message, more)
-  if (status === 408 || status >= 500) return failure('http_error', message, { ...more, class: 'transient' })
-  return failure('http_error', message, more)
+  if (status === 429) return safeFailure('rate_limited', message, more)
+  if (status === 503) return safeFailure('overloaded', message, more)
+  if (status === 408 || status >= 500) return safeFailure('http_error', message, { ...more, class: 'transient' })
+  return safeFailure('http_error', message, more)
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 const connectionFailure = (error: Error): Failure | null => {
-  if (error instanceof EgressDenied) return failure('egress_denied', error.message)
-  if (error instanceof ConnectFailed) return failure('connection_failed', error.message, { details: NOT_SENT })
-  if (error instanceof ExchangeFailed) return failure('connection_failed', error.message)
-  if (error instanceof BodyTooLarge) return failure('payload_too_large', error.message)
-  return error instanceof TooManyRedirects ? failure('http_error', error.message) : null
+  if (error instanceof EgressDenied) return safeFailure('egress_denied', error.message)
+  if (error instanceof ConnectFailed) return safeFailure('connection_failed', error.message, { details: NOT_SENT })
+  if (error instanceof ExchangeFailed) return safeFailure('connection_failed', error.message)
+  if (error instanceof BodyTooLarge) return safeFailure('payload_too_large', error.message)
+  return error instanceof TooManyRedirects ? safeFailure('http_error', error.message) : null
 }
 
 const known = (error: unknown): Failure | null => {
   if (error instanceof TaskFailure) return error.failure
-  if (error instanceof SecretMissing) return failure('secret_missing', error.message)
-  if (error instanceof MalformedMarker) return failure('tool_input_invalid', error.message)
+  if (error instanceof SecretMissing) return safeFailure('secret_missing', error.message)
+  if (error instanceof MalformedMarker) return safeFailure('tool_input_invalid', error.message)
   if (isToolError(error)) {
-    const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: Math.max(0, Math.round(error.retryAfterMs)) }
+    const wait = error.retryAfterMs === undefined ? {} : { retryAfterMs: error.retryAfterMs }
     const details = error.class === 'transient' ? { details: NOT_SENT } : {}
-    return failure(error.code, error.message, { class: error.class, ...wait, ...details })
+    return safeFailure(error.code, error.message, { class: error.class, ...wait, ...details })
   }
   return error instanceof Error ? connectionFailure(error) : null
 }
@@ -90,7 +97,7 @@ export const toFailure = (error: unknown, signal: AbortSignal): Failure => {
   if (found) return redacted(found)
   const reason = signal.aborted ? failureSchema.safeParse(signal.reason) : null
   if (reason?.success) return redacted(reason.data)
-  return redacted(failure('tool_failed', messageOf(error) || 'the tool threw an error without a message'))
+  return redacted(safeFailure('tool_failed', messageOf(error) || 'the tool threw an error without a message'))
 }
 
 /** Whether the other side is at fault, so that the breaker counts it. A caller's own mistake never opens a breaker. */

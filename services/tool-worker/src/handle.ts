@@ -1,7 +1,7 @@
 // The handler of tool tasks: which tool, with what, and what comes of it.
-import { failure, type Json, LIMITS, type Task, type ToolInput, toolInputSchema } from '@stepfleet/contracts'
+import { type Json, LIMITS, type Task, type ToolInput, toolInputSchema } from '@stepfleet/contracts'
 import { redact, type TaskContext, TaskFailure, type TaskHandler } from '@stepfleet/runtime'
-import { countsAgainstDependency, toFailure } from './failure.ts'
+import { countsAgainstDependency, safeFailure, toFailure } from './failure.ts'
 import { redactJson, type Secrets } from './secrets.ts'
 import type { Egress } from './tools/egress.ts'
 import { callHttp, httpDependency } from './tools/http.ts'
@@ -18,7 +18,7 @@ export interface HandlerParts {
 const parseInput = (input: Json): ToolInput => {
   const parsed = toolInputSchema.safeParse(input)
   if (parsed.success) return parsed.data
-  throw new TaskFailure(failure('tool_input_invalid', 'the task carries no tool and `with`'))
+  throw new TaskFailure(safeFailure('tool_input_invalid', 'the task carries no tool and `with`'))
 }
 
 const unknownTool = (name: string, registry: Registry): TaskFailure => {
@@ -26,7 +26,7 @@ const unknownTool = (name: string, registry: Registry): TaskFailure => {
   const hint = near === null ? '' : `; it has ${near}`
   // not sent: another worker may have it, and nothing has happened here
   return new TaskFailure(
-    failure('tool_unknown', `this worker has no tool ${name}${hint}`, { details: { notSent: true } }),
+    safeFailure('tool_unknown', `this worker has no tool ${name}${hint}`, { details: { notSent: true } }),
   )
 }
 
@@ -37,7 +37,7 @@ const asJson = (tool: string, value: unknown): { text: string; output: Json } =>
     return { text, output: JSON.parse(text) }
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
-    throw new TaskFailure(failure('tool_output_invalid', `${tool}: the result is not JSON: ${why}`))
+    throw new TaskFailure(safeFailure('tool_output_invalid', `${tool}: the result is not JSON: ${why}`))
   }
 }
 
@@ -47,7 +47,7 @@ const finished = (tool: string, value: unknown): Json => {
   const bytes = Buffer.byteLength(text)
   if (bytes > LIMITS.payloadBytes) {
     throw new TaskFailure(
-      failure('payload_too_large', `${tool}: the result is ${bytes} bytes, over ${LIMITS.payloadBytes}`),
+      safeFailure('payload_too_large', `${tool}: the result is ${bytes} bytes, over ${LIMITS.payloadBytes}`),
     )
   }
   // the text answers whether there is anything to blot out, far faster than a walk

@@ -57,7 +57,8 @@ const isTaken = (port: number): Promise<boolean> =>
 const isStepfleet = async (port: number): Promise<boolean> => {
   try {
     const response = await fetch(`http://127.0.0.1:${port}/v1/fleet`, { signal: AbortSignal.timeout(2_000) })
-    return response.ok && typeof (await response.json()) === 'object'
+    const body: unknown = await response.json()
+    return response.ok && typeof body === 'object' && body !== null && 'engines' in body
   } catch {
     return false
   }

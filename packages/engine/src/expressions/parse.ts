@@ -42,9 +42,21 @@ const HINTS: readonly (readonly [RegExp, string])[] = [
   [/`/, 'text stands in \'…\' or "…"'],
 ]
 
+/** The parser's sentences in plainer words. */
+const PLAINER: readonly (readonly [RegExp, string])[] = [
+  [/^Unexpected token: the end$/, 'something is missing'],
+  [/^Unexpected (?:token|character): (.*)$/s, '$1 cannot stand there'],
+  [/^Expected (.*), got the end$/s, '$1 is missing'],
+  [/^Expected (.*), got (.*)$/s, '$1 is missing before $2'],
+  [/^Reserved identifier: (.*)$/, '$1 is a reserved word'],
+  [/^Invalid (.*)$/s, 'not a valid $1'],
+  [/^Exceeded \w+ \((\d+)\)$/, 'it is too long or nested too deeply'],
+]
+
 const explain = (error: ParseError, code: string): string => {
   let message = error.summary
   for (const [token, words] of TOKENS) message = message.replaceAll(new RegExp(`\\b${token}\\b`, 'g'), words)
+  for (const [pattern, words] of PLAINER) message = message.replace(pattern, words)
   const at = error.range?.start
   const where = at === undefined ? '' : at >= code.length ? ' at its end' : ` at character ${at + 1}`
   const hint = HINTS.find(([pattern]) => pattern.test(code))

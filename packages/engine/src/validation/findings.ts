@@ -52,13 +52,21 @@ const entry = (path: Path, code: string, message: string, suggestion?: string | 
   ...(suggestion === undefined || suggestion === null ? {} : { suggestion }),
 })
 
+/** An empty report. One problem met on two ways is said once. */
 export const newFindings = (): Findings => {
   const errors: ProblemError[] = []
   const warnings: ProblemError[] = []
+  const said = new Set<string>()
+  const add = (list: ProblemError[], found: ProblemError): void => {
+    const key = `${found.path}\n${found.code}\n${found.message}`
+    if (said.has(key)) return
+    said.add(key)
+    list.push(found)
+  }
   return {
     errors,
     warnings,
-    error: (...found) => errors.push(entry(...found)),
-    warn: (...found) => warnings.push(entry(...found)),
+    error: (...found) => add(errors, entry(...found)),
+    warn: (...found) => add(warnings, entry(...found)),
   }
 }

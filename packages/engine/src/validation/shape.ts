@@ -46,24 +46,26 @@ const PLACEHOLDERS: ReadonlyMap<string, Json> = new Map<string, Json>([
   ['prompt', ''],
   ['description', ''],
   ['input', { type: 'object' }],
-  ['tool', 'http'],
+  ['tool', 'unnamed'],
   ['content', ''],
+  ['messages', [{ role: 'user', content: '' }]],
 ])
 
-const missing = (path: Path): Repair => {
-  const key = String(path.at(-1))
-  const value = PLACEHOLDERS.get(key)
-  if (value !== undefined) return { kind: 'fill', path, value: isMap(value) ? { ...value } : value }
-  return { kind: 'cut', path: path.slice(0, -1) }
+const placeholder = (path: Path): Repair | null => {
+  const value = PLACEHOLDERS.get(String(path.at(-1)))
+  // a copy: later repairs change what stands there
+  return value === undefined ? null : { kind: 'fill', path, value: JSON.parse(JSON.stringify(value)) }
 }
 
-/** Cuts a value; an item of these lists is replaced, so that the places of the others stay right. */
+const missing = (path: Path): Repair => placeholder(path) ?? { kind: 'cut', path: path.slice(0, -1) }
+
+/** Takes a wrong value out; an item of these lists is replaced, so that the places of the others stay right. */
 const cut = (path: Path): Repair => {
   const at = path.at(-1)
   const list = path.at(-2)
   if (typeof at === 'number' && list === 'tools') return { kind: 'fill', path, value: `unnamed_${at}` }
   if (typeof at === 'number' && list === 'messages') return { kind: 'fill', path, value: { role: 'user', content: '' } }
-  return { kind: 'cut', path }
+  return placeholder(path) ?? { kind: 'cut', path }
 }
 
 const wrongType = (expected: string, path: Path, root: Json, findings: Findings): Repair => {
@@ -80,7 +82,7 @@ const unknownKeys = (issue: IssueOf<'unrecognized_keys'>, path: Path, findings: 
   issue.keys.map((key) => {
     const { message, suggestion } = unknownField(path, key)
     findings.error([...path, key], 'unknown_field', message, suggestion)
-    return cut([...path, key])
+    return { kind: 'cut', path: [...path, key] }
   })
 
 /** The variant that was meant: the one whose own type fits; among several, the one with the fewest problems. */

@@ -11,7 +11,7 @@ import {
   verdictSchema,
 } from '@stepfleet/contracts'
 import type { Logger, Readiness } from '@stepfleet/runtime'
-import Fastify, { type FastifyReply } from 'fastify'
+import Fastify, { type FastifyReply, LogController } from 'fastify'
 import { serializerCompiler, validatorCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { z } from 'zod'
 import { type Desk, type Resolved, readCase, resolveCase } from '../resolve.ts'
@@ -84,7 +84,9 @@ const answerResolved = (reply: FastifyReply, resolved: Resolved): FastifyReply =
 const createApp = (logger: Logger) => {
   const app = Fastify({
     loggerInstance: logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
+    // what fails before routing, such as a path that cannot be decoded
+    frameworkErrors: (error, _, reply) => void sendProblem(reply, errorProblem(error)),
     bodyLimit: LIMITS.payloadBytes,
     routerOptions: { maxParamLength: 300 },
   }).withTypeProvider<ZodTypeProvider>()

@@ -67,6 +67,7 @@ export const errorProblem = (error: unknown): Problem => {
   if (error instanceof BadCursor) return problemOf('bad_request', { detail: error.message })
   if (error instanceof Unavailable) return problemOf('fleet_unavailable', { detail: 'try again in a moment' })
   const status = statusOf(error)
+  if (error instanceof Error && 'code' in error && error.code === 'FST_ERR_BAD_URL') return problemOf('bad_request')
   const code = status === null || isResponseSerializationError(error) ? undefined : BY_STATUS[status]
   if (code) return problemOf(code, error instanceof Error ? { detail: error.message } : {})
   return status !== null && status >= 400 && status < 500 ? problemOf('bad_request') : problemOf('internal_error')

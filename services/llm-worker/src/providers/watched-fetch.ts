@@ -15,7 +15,7 @@ const watched = (body: ReadableStream<Uint8Array>, silentMs: number): ReadableSt
     pull: async (controller) => {
       let timer: NodeJS.Timeout | undefined
       const stalled = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new StreamStalled(silentMs)), 1e6)
+        timer = setTimeout(() => reject(new StreamStalled(silentMs)), silentMs)
       })
       try {
         const { done, value } = await Promise.race([reader.read(), stalled])

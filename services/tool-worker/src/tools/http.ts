@@ -1,9 +1,9 @@
 // The built-in tool `http`: one HTTP request, its answer as the step's output.
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
-import { type Effect, failure, type Json, jsonSchema, LIMITS } from '@stepfleet/contracts'
+import { type Effect, type Json, jsonSchema, LIMITS } from '@stepfleet/contracts'
 import { TaskFailure } from '@stepfleet/runtime'
 import { z } from 'zod'
-import { refusalFailure } from '../failure.ts'
+import { excerpt, refusalFailure, safeFailure } from '../failure.ts'
 import { BodyTooLarge, type Egress, type EgressResponse, isRedirect } from './egress.ts'
 import { nearest } from './nearest.ts'
 
@@ -51,7 +51,7 @@ const httpInputSchema = z.strictObject({
 })
 type HttpInput = z.infer<typeof httpInputSchema>
 
-const invalid = (message: string): TaskFailure => new TaskFailure(failure('tool_input_invalid', `http: ${message}`))
+const invalid = (message: string): TaskFailure => new TaskFailure(safeFailure('tool_input_invalid', `http: ${message}`))
 
 const unknownField = (key: string): string => {
   const near = nearest(key, FIELDS)
@@ -120,7 +120,7 @@ const decoded = (response: EgressResponse): Buffer => {
   } catch (error) {
     if (error instanceof RangeError)
       throw new BodyTooLarge(`the unpacked answer is over ${limit.maxOutputLength} bytes`)
-    throw new TaskFailure(failure('tool_output_invalid', `http: the answer is not the ${encoding} it says it is`))
+    throw new TaskFailure(safeFailure('tool_output_invalid', `http: the answer is not the ${encoding} it says it is`))
   }
 }
 
@@ -147,9 +147,9 @@ const bodyOf = (response: EgressResponse, what: string): Json => {
     return JSON.parse(text)
   } catch {
     throw new TaskFailure(
-      failure('tool_output_invalid', `${what} answered ${response.status} with JSON that cannot be parsed`, {
+      safeFailure('tool_output_invalid', `${what} answered ${response.status} with JSON that cannot be parsed`, {
         http: response.status,
-        details: { body: text.slice(0, 2_000) },
+        details: { body: excerpt(text) },
       }),
     )
   }

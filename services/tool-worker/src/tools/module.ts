@@ -1,7 +1,8 @@
 // Module tools: one call of a user's tool, its input and output checked.
-import { failure, type Json } from '@stepfleet/contracts'
+import type { Json } from '@stepfleet/contracts'
 import { type Logger, TaskFailure } from '@stepfleet/runtime'
 import type { ToolLog } from 'stepfleet'
+import { safeFailure } from '../failure.ts'
 import type { Secrets } from '../secrets.ts'
 import type { LoadedTool } from './registry.ts'
 
@@ -29,7 +30,7 @@ export const callModule = async (loaded: LoadedTool, secrets: Secrets, call: Mod
   const { tool } = loaded
   const { name } = tool.manifest.spec
   const input = await loaded.checkInput(call.input)
-  if (!input.ok) throw new TaskFailure(failure('tool_input_invalid', `${name}: ${input.problem}`))
+  if (!input.ok) throw new TaskFailure(safeFailure('tool_input_invalid', `${name}: ${input.problem}`))
   const context = {
     signal: call.signal,
     effectKey: call.effectKey,
@@ -40,6 +41,6 @@ export const callModule = async (loaded: LoadedTool, secrets: Secrets, call: Mod
   const result = await tool.run(input.value, context)
   if (!loaded.checkOutput) return result
   const output = await loaded.checkOutput(result)
-  if (!output.ok) throw new TaskFailure(failure('tool_output_invalid', `${name}: ${output.problem}`))
+  if (!output.ok) throw new TaskFailure(safeFailure('tool_output_invalid', `${name}: ${output.problem}`))
   return output.value
 }

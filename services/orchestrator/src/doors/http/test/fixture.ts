@@ -36,14 +36,18 @@ export const ASK: Json = {
   steps: {
     draft: {
       llm: {
-        model: 'scripted/writer',
+        model: 'anthropic/claude-sonnet-5-5',
         prompt: 'Write',
         output: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'] },
       },
     },
     many: {
       each: { in: ['a', 'b'] },
-      llm: { model: 'scripted/writer', prompt: 'Write ${{ item }}', output: { type: 'object', required: ['n'] } },
+      llm: {
+        model: 'anthropic/claude-sonnet-5-5',
+        prompt: 'Write ${{ item }}',
+        output: { type: 'object', required: ['n'] },
+      },
     },
     go: { signal: { name: 'go', schema: { type: 'object', required: ['ok'] } } },
   },
