@@ -18,8 +18,8 @@ import { watchRun } from './view/watch.ts'
 const AGENT = 'research'
 /** The scripted agent takes 12 turns (demo-script.ts): a third of them. */
 const KILL_AFTER_TURNS = 4
-/** So slow that one can watch it. */
-const LATENCY_MS = 500
+/** Of a scripted call: so slow that one can watch it. */
+const LATENCY_MS = 600
 const QUESTION = 'What can trees do against the heat in cities?'
 const LIMIT_MS = 180_000
 
@@ -67,6 +67,7 @@ const assassinOf = (client: Client, say: (text: string) => void): Assassin =>
     client,
     agent: AGENT,
     afterTurns: KILL_AFTER_TURNS,
+    freshMs: LATENCY_MS / 2,
     onKill: (kill: Kill) => {
       say('')
       say(
@@ -130,7 +131,7 @@ const perform = async (fleet: Fleet, context: Context, signal: AbortSignal): Pro
     color: context.color,
     signal: limit,
     onView: (view) => assassin.look(view),
-    everyMs: 100,
+    everyMs: 75,
   })
   if (signal.aborted || !run) return false
   say('')

@@ -1,6 +1,7 @@
 // What a person, or a supervisor model, asks of a step: approve, retry, skip, override, fail.
 import { type CommandOf, failure, type Verdict } from '@stepfleet/contracts'
 import { giveApproval } from './accept-wake.ts'
+import { holdsSecretMarker } from './expressions.ts'
 import { failStep } from './failure-policy.ts'
 import { parsePath } from './paths.ts'
 import { isEnded, openCase, type StepState } from './state.ts'
@@ -44,6 +45,7 @@ export const acceptApprove = (turn: Turn, command: CommandOf<'approve'>): Verdic
     return refused('step_not_waiting', `step ${command.path} does not wait for an approval`)
   }
   const { approved, edits, reason } = command
+  if (edits !== undefined && holdsSecretMarker(edits)) return refuseMarkers
   giveApproval(turn, step, { approved, by: command.by.id, reason, edits })
   return applied(turn)
 }
@@ -64,6 +66,9 @@ export const acceptRetry = (turn: Turn, command: CommandOf<'retry'>): Verdict =>
   return applied(turn)
 }
 
+/** Only a definition may name a secret: an operator who can edit an input could read any of them. */
+const refuseMarkers = refused('bad_request', 'an edit may not hold the keys $secret or $concat')
+
 /** An edit must fit the kind of step: nothing is accepted and ignored. */
 const refuseEdit = (turn: Turn, step: StepState, command: CommandOf<'retry'>): Verdict | null => {
   const { edit } = command
@@ -71,6 +76,7 @@ const refuseEdit = (turn: Turn, step: StepState, command: CommandOf<'retry'>): V
   const { kind } = planOf(turn.plan, step.node).body
   const isTool = step.role === 'tool' || kind === 'tool'
   const isModel = step.role === 'turn' || kind === 'llm'
+  if (edit.with && holdsSecretMarker(edit.with)) return refuseMarkers
   if (edit.with && !isTool) return refused('bad_request', `step ${step.path} is no tool: it has no \`with\` to edit`)
   if (edit.model && !isModel) return refused('bad_request', `step ${step.path} is no model call: it has no model to edit`)
   if (edit.prompt && kind !== 'llm') return refused('bad_request', `step ${step.path} is no llm step: it has no prompt to edit`)

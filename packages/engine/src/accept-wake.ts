@@ -71,9 +71,12 @@ export const giveApproval = (
 }
 
 const ring = (turn: Turn, timer: Timer, observed: Observations): void => {
-  const step = turn.state.steps.get(timer.path)
-  if (!step || isEnded(step) || runHasEnded(turn.state)) return
-  const { path } = step
+  const { path } = timer
+  const step = turn.state.steps.get(path)
+  if (runHasEnded(turn.state)) return
+  // a step that could not begin has no record yet
+  if (!step && timer.kind === 'retry') turn.state.agenda.add(path)
+  if (!step || isEnded(step)) return
   switch (timer.kind) {
     case 'retry':
       turn.state.agenda.add(path)

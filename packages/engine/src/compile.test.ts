@@ -1,5 +1,5 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
 // The plan of a definition: defaults, order, templates.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
 import type { Definition, StepDefinition } from '@stepfleet/contracts'
 import { describe, expect, it } from 'vitest'
 import { retryPolicy } from './compile/defaults.ts'

@@ -1,5 +1,5 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
 // The example of the workflow format, cut to what this release builds. For tests.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
 import type { Definition } from '@stepfleet/contracts'
 
 /** A fresh copy of the example workflow. */

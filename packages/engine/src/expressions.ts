@@ -91,9 +91,7 @@ const compileCode = (builder: Builder, code: string, at: string): { make: (scope
   for (const found of expression.problems) builder.errors.push({ at, ...found })
   builder.uses.push({ at, expression: code, mentions, names: [...names], paths, variables: [...variables] })
   if (secret === null) {
-    const { secrets } = builder.options
-    const make = (scope: Scope): Json => evaluate(expression, scope, at)
-    return { make: secrets ? (scope) => withoutMarkers(make(scope), at) : make, secret: false }
+    return { make: (scope) => evaluate(expression, scope, at), secret: false }
   }
   if (!builder.options.secrets) {
     const message = 'secrets can only be used in the `with` of a tool; nothing else may see them'
@@ -137,8 +135,9 @@ const compileText = (builder: Builder, source: string, at: string): Part => {
     part.kind === 'text' ? { make: () => part.text, secret: false } : compileCode(builder, part.code, at),
   )
   const [first] = parts
-  if (parts.length === 1 && first && builder.options.text !== true) return { constant: false, make: first.make }
-  return { constant: false, make: joined(parts) }
+  if (parts.length > 1 || !first || builder.options.text === true) return { constant: false, make: joined(parts) }
+  if (first.secret || !builder.options.secrets) return { constant: false, make: first.make }
+  return { constant: false, make: (scope) => withoutMarkers(first.make(scope), at) }
 }
 
 const compileList = (builder: Builder, source: Json[], at: string): Part => {

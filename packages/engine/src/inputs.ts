@@ -1,5 +1,6 @@
 // inputs: what a task is given, rendered from the state. The same state gives the same input, whenever it is asked.
 import { type Failure, failure, type Json, type LlmInput, type ToolInput } from '@stepfleet/contracts'
+import { holdsSecretMarker } from './expressions.ts'
 import { toolPath, turnPath } from './paths.ts'
 import type { AgentBody, LlmBody } from './plan.ts'
 import { render } from './scope.ts'
@@ -92,6 +93,10 @@ const toolUseInput = (turn: Turn, step: StepState): Input<ToolInput> => {
   if (use === null) return null
   const declared = use.plan?.declared
   if (step.edit?.with) return { ok: true, value: { tool: use.tool, with: step.edit.with } }
+  // the worker resolves markers wherever they stand: a model must not be able to write one
+  if (!declared && holdsSecretMarker(use.args)) {
+    return { ok: false, failure: failure('tool_input_invalid', 'arguments may not hold the keys $secret or $concat') }
+  }
   if (!declared) return { ok: true, value: { tool: use.tool, with: asRecord(use.args) } }
   const rendered = render(turn, declared.with, step.path, use.args)
   if (rendered === null) return null

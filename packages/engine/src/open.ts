@@ -4,6 +4,7 @@ import { caseId, expressionFailure, settleFailure } from './failure-policy.ts'
 import { parsePath } from './paths.ts'
 import type { AgentBody, AgentTool, StepBody, Template } from './plan.ts'
 import { itemsOf, render } from './scope.ts'
+import { lookAgain } from './timers.ts'
 import { emit, type Looked, type Turn } from './turn.ts'
 
 type BodyOf<K extends StepBody['kind']> = Extract<StepBody, { kind: K }>
@@ -123,13 +124,17 @@ const bind = (turn: Turn, tool: AgentTool): AgentToolBinding | null => {
   return manifest ? { spec: manifest.spec, effect: tool.effect ?? manifest.effect } : null
 }
 
+/** How long until a tool that no worker serves is looked for again. */
+const TOOL_MISSING_MS = 1_000
+
 /** Opens an agent: from here on its list of tools is fixed in the journal. */
 export const openAgent = (turn: Turn, path: string, body: AgentBody): Looked => {
   const tools: AgentToolBinding[] = []
   for (const tool of body.tools) {
     const binding = bind(turn, tool)
     if (!binding) {
-      settleFailure(turn, path, failure('tool_unknown', `no worker serves tool ${tool.name}`))
+      // a worker that serves it may be on its way; the view says what is missing
+      lookAgain(turn.state, path, turn.nowMs + TOOL_MISSING_MS)
       return 'done'
     }
     tools.push(binding)

@@ -53,6 +53,12 @@ export const armTimers = (plan: Plan, state: RunState, path: string): void => {
 /** Looks at a task again later. Not a fact: after a load the first look simply comes early. */
 export const armCheck = (state: RunState, path: string, atMs: number): void => set(state, 'check', path, atMs)
 
+/**
+ * Looks at a step that could not begin again later, because something outside the run is not there yet. Not a fact:
+ * after a load the step is looked at anyhow.
+ */
+export const lookAgain = (state: RunState, path: string, atMs: number): void => set(state, 'retry', path, atMs)
+
 /** Takes out what is ripe, in order of time, and sets the next wake anew. */
 export const takeRipe = (state: RunState, nowMs: number): Timer[] => {
   const ripe: Timer[] = []

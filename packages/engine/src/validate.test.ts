@@ -1,5 +1,5 @@
-// biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
 // Registration of definitions that are right, and what it warns of.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
 import type { Json } from '@stepfleet/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -23,7 +23,7 @@ describe('validate', () => {
 
   it('does not change what it is given', () => {
     const raw = { ...exampleDefinition(), budget: { usd: 1 }, bogus: 1 }
-    const before = structuredClone(raw)
+    const before = JSON.parse(JSON.stringify(raw))
     validate(raw)
     expect(raw).toEqual(before)
   })
@@ -156,9 +156,9 @@ describe('any definition', () => {
         passed += 1
         expect(compile(result.definition, 'h').steps.size).toBe(Object.keys(result.definition.steps).length)
       }),
-      { numRuns: 2_000 },
+      { numRuns: 1_000 },
     )
-    expect(passed).toBeGreaterThan(100)
+    expect(passed).toBeGreaterThan(50)
   })
 
   it('may be any JSON at all', () => {

@@ -17,7 +17,10 @@ const CLOSINGS = [
 
 /** The words a prompt is about: what follows `about` or `on`, else how it begins. */
 const topicOf = (prompt: string): string => {
-  const clean = withoutDirectives(prompt).replace(/\s+/g, ' ')
+  const plain = withoutDirectives(prompt)
+  const named = /\b(?:question|topic|subject): ?([^\n?!]{3,80})/i.exec(plain)?.[1]
+  if (named) return named.trim()
+  const clean = plain.replace(/\s+/g, ' ')
   const after = /\b(?:about|on|regarding) ([^.?!:;{[\n]{3,60})/i.exec(clean)?.[1]
   return (after ?? clean.split(' ').slice(0, 8).join(' ')).slice(0, 60).trim() || 'the question'
 }
@@ -40,7 +43,14 @@ const excerpt = (text = ''): string => `“${text.replace(/\s+/g, ' ').slice(0, 
 
 const answerText = (request: ScriptRequest, seed: number): string =>
   request.schema
-    ? JSON.stringify(generate(request.schema, { seed, topic: topicOf(request.prompt) }))
+    ? JSON.stringify(
+        generate(request.schema, {
+          seed,
+          topic: topicOf(request.prompt),
+          prose: plainText(request, seed),
+          aspects: ASPECTS,
+        }),
+      )
     : plainText(request, seed)
 
 const toolUsesOf = (request: ScriptRequest, wanted: Wanted, seed: number): ScriptedToolUse[] => {
@@ -59,7 +69,32 @@ const toolUsesOf = (request: ScriptRequest, wanted: Wanted, seed: number): Scrip
 const wantsTools = (request: ScriptRequest, wanted: Wanted, seed: number): boolean => {
   if (request.tools.length === 0 || request.toolChoice === 'none') return false
   if (request.toolChoice !== 'auto') return true
-  return request.toolTurns < (wanted.turns ?? 2 + (seed % 2))
+  return request.toolTurns < (wanted.turns ?? turnsTold(request) ?? 2 + (seed % 2))
+}
+
+const NUMBERS = [
+  'zero',
+  'one',
+  'two',
+  'three',
+  'four',
+  'five',
+  'six',
+  'seven',
+  'eight',
+  'nine',
+  'ten',
+  'eleven',
+  'twelve',
+]
+const MOST_TURNS = 50
+
+/** `look up at least ten aspects` is done as told. */
+const turnsTold = ({ system, prompt }: ScriptRequest): number | null => {
+  const told = /\bat\s+least\s+(\w+)/i.exec(`${system}\n${withoutDirectives(prompt)}`)?.[1]?.toLowerCase()
+  if (told === undefined) return null
+  const count = NUMBERS.includes(told) ? NUMBERS.indexOf(told) : Number(told)
+  return count >= 1 && count <= MOST_TURNS ? count : null
 }
 
 type Wanted = Pick<Directive, 'turns' | 'tool' | 'parallel' | 'args' | 'say' | 'latency' | 'chunk-ms'>

@@ -1,3 +1,4 @@
+// Every directive is read, and what cannot be read is refused.
 import { describe, expect, it } from 'vitest'
 import { DIRECTIVES, DirectiveError, readDirectives, withoutDirectives } from './directives.ts'
 

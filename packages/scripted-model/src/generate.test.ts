@@ -1,3 +1,4 @@
+// Values that are made up fit their schema.
 import { describe, expect, it } from 'vitest'
 import { generate } from './generate.ts'
 import type { JsonObject } from './json.ts'
@@ -43,10 +44,10 @@ describe('generate', () => {
   it('ends for a schema that refers to itself', () => {
     const tree: JsonObject = {
       type: 'object',
-      required: ['name'],
-      properties: { name: { type: 'string' }, children: { type: 'array', items: { $ref: '#' } } },
+      required: ['label'],
+      properties: { label: { type: 'string' }, children: { type: 'array', items: { $ref: '#' } } },
     }
-    expect(make(tree)).toMatchObject({ name: 'tea: name', children: [{ name: 'tea: name' }, {}, {}] })
+    expect(make(tree)).toMatchObject({ label: 'tea: label', children: [{ label: 'tea: label' }, {}, {}] })
   })
 
   it('answers the same for the same seed, and tells list items apart', () => {

@@ -6,12 +6,18 @@ export interface Flavour {
   seed: number
   /** A few words that strings are made of. */
   topic: string
+  /** A text for strings whose name asks for one: `text`, `summary`, …; absent: the topic. */
+  prose?: string
+  /** Sides of the topic, one for each string of a list; absent: they are numbered. */
+  aspects?: readonly string[]
 }
 
 interface Place extends Flavour {
   root: JsonObject
   name: string
   depth: number
+  /** True for what stands in a list itself, at `index`. */
+  listed: boolean
   index: number
 }
 
@@ -62,12 +68,20 @@ const resolve = (schema: JsonObject, root: JsonObject): JsonObject => {
   return isObject(at) ? at : {}
 }
 
+// names that say nothing which the topic does not
+const PLAIN = /^(value|query|q|question|search|term|topic|title|subject|name|input|prompt)?$/
+const PROSE = /^(text|summary|body|content|report|answer|description|explanation|reason|message)$/
+
+const labelOf = ({ name, topic, prose, aspects, listed, index }: Place): string => {
+  if (prose !== undefined && PROSE.test(name)) return prose
+  if (listed) return `${topic}: ${aspects?.[index % aspects.length] ?? index + 1}`
+  return PLAIN.test(name) ? topic : `${topic}: ${name.replaceAll('_', ' ')}`
+}
+
 const string = (schema: JsonObject, place: Place): string => {
   const format = typeof schema.format === 'string' ? FORMATS[schema.format] : undefined
   if (format) return format(place)
-  const plain = place.name === '' || place.name === 'value'
-  const label = plain ? place.topic : `${place.topic}: ${place.name.replaceAll('_', ' ')}`
-  let text = place.index === 0 ? label : `${label} ${place.index + 1}`
+  let text = labelOf(place)
   if (typeof schema.pattern === 'string') text = fitting(schema.pattern, place) ?? text
   const min = numberOf(schema.minLength) ?? 0
   while (text.length < min) text = `${text} ${text}`.slice(0, Math.max(min, text.length + 1))
@@ -128,7 +142,13 @@ const array = (schema: JsonObject, place: Place): Json[] => {
   const count = place.depth > MAX_DEPTH ? min : Math.min(max, Math.max(min, first.length, 3))
   return Array.from({ length: count }, (_, index) => {
     const each = first[index] ?? schema.items ?? {}
-    return value(isObject(each) ? each : {}, { ...place, depth: place.depth + 1, index, seed: place.seed + index })
+    return value(isObject(each) ? each : {}, {
+      ...place,
+      depth: place.depth + 1,
+      listed: true,
+      index,
+      seed: place.seed + index,
+    })
   })
 }
 
@@ -141,6 +161,7 @@ const object = (schema: JsonObject, place: Place): JsonObject => {
     made[name] = value(isObject(each) ? each : {}, {
       ...place,
       name,
+      listed: false,
       depth: place.depth + 1,
       seed: place.seed + name.length,
     })
@@ -148,7 +169,7 @@ const object = (schema: JsonObject, place: Place): JsonObject => {
   for (const name of required)
     if (typeof name === 'string' && !(name in made)) {
       const extra = isObject(schema.additionalProperties) ? schema.additionalProperties : {}
-      made[name] = value(extra, { ...place, name, depth: place.depth + 1 })
+      made[name] = value(extra, { ...place, name, listed: false, depth: place.depth + 1 })
     }
   return made
 }
@@ -212,4 +233,4 @@ const value = (given: JsonObject, place: Place): Json => {
 
 /** A value that fits the schema; patterns out of the ordinary and `not` are not met. */
 export const generate = (schema: JsonObject, flavour: Flavour): Json =>
-  value(schema, { ...flavour, root: schema, name: '', depth: 0, index: 0 })
+  value(schema, { ...flavour, root: schema, name: '', depth: 0, listed: false, index: 0 })

@@ -1,3 +1,4 @@
+// The README knows every directive.
 import { readFileSync } from 'node:fs'
 import { expect, it } from 'vitest'
 import { DIRECTIVES } from './directives.ts'

@@ -1,3 +1,4 @@
+// The server over HTTP: the wire, agents, faults, scripts, and the ledger through restarts and a kill.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -16,4 +16,4 @@ const settingsSchema = z.object({
 export type EscalationSettings = z.infer<typeof settingsSchema>
 
 /** @throws ConfigError */
-export const readConfig = (env: NodeJS.ProcessEnv): EscalationSettings => loadConfig(settingsSchema, env)
+export const readConfig = (env: NodeJS.ProcessEnv = process.env): EscalationSettings => loadConfig(settingsSchema, env)

@@ -23,7 +23,7 @@ const SLOTS = 16
 const VERDICT_MS = 5_000
 
 const main = async (): Promise<void> => {
-  const settings = readConfig(process.env)
+  const settings = readConfig()
   const logger = createLogger('escalation', settings.STEPFLEET_LOG_LEVEL)
   const lifecycle = createLifecycle(logger)
   lifecycle.listen()

@@ -1,8 +1,9 @@
+// Every tool use gets exactly one result, and what is kept is never of another life of the run.
 import { type EventBody, failure, type Json, type LlmInput, type TurnOutput } from '@stepfleet/contracts'
 import { TaskFailure } from '@stepfleet/runtime'
 import { describe, expect, it } from 'vitest'
 import { createConversations } from './conversation.ts'
-import { eventsOf, llmInput, type MemoryRecord, memoryRecord } from './test-context.ts'
+import { eventsOf, llmInput, type MemoryRecord, memoryRecord } from './task.fixture.ts'
 
 const ROOM = 1_000_000
 

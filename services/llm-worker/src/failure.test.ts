@@ -1,3 +1,4 @@
+// What the SDK throws becomes the right failure.
 import { APIError, APIUserAbortError } from '@anthropic-ai/sdk'
 import { failure } from '@stepfleet/contracts'
 import { describe, expect, it } from 'vitest'

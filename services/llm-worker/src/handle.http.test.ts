@@ -19,7 +19,7 @@ import { createConversations } from './conversation.ts'
 import { createHandler } from './handle.ts'
 import { createAnthropic } from './providers/anthropic.ts'
 import { createSchemaChecks } from './schema-check.ts'
-import { contextOf, eventsOf, llmInput, MODEL, memoryRecord } from './test-context.ts'
+import { contextOf, eventsOf, llmInput, MODEL, memoryRecord } from './task.fixture.ts'
 
 let dir = ''
 let model: ScriptedModel

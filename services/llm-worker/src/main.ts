@@ -1,48 +1,58 @@
-// The llm-worker as a process: puts its parts together, and takes them apart at SIGTERM.
+// The llm-worker process: answers llm tasks and the turns of agents.
+import { readFileSync } from 'node:fs'
 import { createLifecycle, createLogger, startHealth, startTaskWorker } from '@stepfleet/runtime'
+import { z } from 'zod'
 import { isRealApi, readPrices, readSettings } from './config.ts'
 import { createConversations } from './conversation.ts'
 import { createHandler } from './handle.ts'
 import { createAnthropic } from './providers/anthropic.ts'
 import { createSchemaChecks } from './schema-check.ts'
 
-const VERSION = '0.1.0'
 const MIB = 1024 * 1024
 
-const settings = readSettings()
-const logger = createLogger('llm-worker', settings.STEPFLEET_LOG_LEVEL)
-const lifecycle = createLifecycle(logger)
-lifecycle.listen()
+const { version } = z
+  .object({ version: z.string() })
+  .parse(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')))
 
-const anthropic = createAnthropic({
-  apiKey: settings.ANTHROPIC_API_KEY ?? null,
-  baseUrl: settings.ANTHROPIC_BASE_URL,
-  tellStep: !isRealApi(settings.ANTHROPIC_BASE_URL),
-  headersMs: settings.STEPFLEET_MODEL_HEADERS_MS,
-  chunkMs: settings.STEPFLEET_MODEL_CHUNK_MS,
-  prices: readPrices(settings.STEPFLEET_PRICES),
-})
-const worker = await startTaskWorker({
-  settings,
-  logger,
-  service: 'llm-worker',
-  version: VERSION,
-  kind: 'llm',
-  queues: { prefixes: [`llm.${anthropic.name}.`] },
-  slots: settings.STEPFLEET_SLOTS,
-  spoolDir: settings.STEPFLEET_SPOOL_DIR,
-  drainMs: settings.STEPFLEET_DRAIN_MS,
-  handler: createHandler({
-    providers: [anthropic],
-    conversations: createConversations(settings.STEPFLEET_CONVERSATION_CACHE_MB * MIB),
-    checks: createSchemaChecks(),
-  }),
-})
-lifecycle.onStop('worker', () => worker.stop())
-const health = await startHealth({
-  host: settings.STEPFLEET_HOST,
-  port: settings.STEPFLEET_HEALTH_PORT,
-  ready: () => worker.ready(),
-})
-lifecycle.onStop('health', () => health.close())
-logger.info({ worker: worker.id, healthPort: health.port }, 'llm-worker started')
+const main = async (): Promise<void> => {
+  const settings = readSettings()
+  const logger = createLogger('llm-worker', settings.STEPFLEET_LOG_LEVEL)
+  const lifecycle = createLifecycle(logger)
+  lifecycle.listen()
+
+  const anthropic = createAnthropic({
+    apiKey: settings.ANTHROPIC_API_KEY ?? null,
+    baseUrl: settings.ANTHROPIC_BASE_URL,
+    tellStep: !isRealApi(settings.ANTHROPIC_BASE_URL),
+    headersMs: settings.STEPFLEET_MODEL_HEADERS_MS,
+    chunkMs: settings.STEPFLEET_MODEL_CHUNK_MS,
+    prices: readPrices(settings.STEPFLEET_PRICES),
+  })
+  const worker = await startTaskWorker({
+    settings,
+    logger,
+    service: 'llm-worker',
+    version,
+    kind: 'llm',
+    queues: { prefixes: [`llm.${anthropic.name}.`] },
+    slots: settings.STEPFLEET_SLOTS,
+    spoolDir: settings.STEPFLEET_SPOOL_DIR,
+    drainMs: settings.STEPFLEET_DRAIN_MS,
+    handler: createHandler({
+      providers: [anthropic],
+      conversations: createConversations(settings.STEPFLEET_CONVERSATION_CACHE_MB * MIB),
+      checks: createSchemaChecks(),
+    }),
+  })
+  const health = await startHealth({
+    host: settings.STEPFLEET_HOST,
+    port: settings.STEPFLEET_HEALTH_PORT,
+    ready: () => worker.ready(),
+  })
+  // the worker drains first, with its health still answering
+  lifecycle.onStop('health', () => health.close())
+  lifecycle.onStop('worker', () => worker.stop())
+  logger.info({ worker: worker.id, healthPort: health.port }, 'ready')
+}
+
+await main()

@@ -24,7 +24,7 @@ const VERSION = '0.1.0'
 /** Runs kept in memory by an engine. */
 const CACHE_BYTES = 256 * 1024 * 1024
 
-/** `e_` tells engines from workers (`w_`) among the beats. */
+/** `e_` tells engines from workers among the beats. */
 const engineId = (): string =>
   `e_${hostname()}_${process.pid}_${randomBytes(4).toString('hex')}`.replaceAll(/[^A-Za-z0-9_-]/g, '-')
 

@@ -50,7 +50,9 @@ const longEnough = z
  * that looks into its environment finds none but those it declared.
  * @throws ConfigError
  */
-export const readConfig = (env: NodeJS.ProcessEnv): { settings: ToolWorkerSettings; secrets: Map<string, string> } => {
+export const readConfig = (
+  env: NodeJS.ProcessEnv = process.env,
+): { settings: ToolWorkerSettings; secrets: Map<string, string> } => {
   const settings = loadConfig(settingsSchema, env)
   const names = Object.keys(env).filter((key) => key.startsWith(SECRET_PREFIX) && env[key] !== '')
   const values = loadConfig(z.object(Object.fromEntries(names.map((name) => [name, longEnough]))), env)

@@ -1,6 +1,6 @@
 // The tool-worker process: runs http requests and module tools.
 import { readFileSync } from 'node:fs'
-import { createLifecycle, createLogger, startHealth, startTaskWorker } from '@stepfleet/runtime'
+import { createLifecycle, createLogger, flushTelemetry, startHealth, startTaskWorker } from '@stepfleet/runtime'
 import { z } from 'zod'
 import { readConfig } from './config.ts'
 import { createHandler } from './handle.ts'
@@ -13,10 +13,11 @@ const { version } = z
   .parse(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')))
 
 const main = async (): Promise<void> => {
-  const { settings, secrets: values } = readConfig(process.env)
+  const { settings, secrets: values } = readConfig()
   const logger = createLogger('tool-worker', settings.STEPFLEET_LOG_LEVEL)
   const lifecycle = createLifecycle(logger)
   lifecycle.listen()
+  lifecycle.onStop('telemetry', flushTelemetry)
 
   const registry = await loadTools(settings.STEPFLEET_TOOLS)
   const secrets = createSecrets({ values, dir: settings.STEPFLEET_SECRETS_DIR ?? null })

@@ -1,6 +1,6 @@
 // Kills the worker that holds an agent's running turn, once, in the middle of a run; and sees the turn go on elsewhere.
 import type { Client } from '@stepfleet/client'
-import { DEFAULT_NAMESPACE, parseTaskId, type RunView, type StepView } from '@stepfleet/contracts'
+import type { RunView, StepView } from '@stepfleet/contracts'
 import { lostDeliveries } from '../view/tree.ts'
 
 export interface Kill {
@@ -14,20 +14,24 @@ export interface Kill {
 }
 
 export interface Assassin {
-  /** Looks at a view; true right after it killed. */
+  /** Looks at a view of the run; kills when the time has come. */
   look(run: RunView): void
   readonly kill: Kill | null
 }
 
 export interface AssassinOptions {
-  client: Client
+  client: Pick<Client, 'fleet'>
   /** Path of the agent step. */
   agent: string
   /** Kills when so many turns are finished. */
   afterTurns: number
+  /** A call that has run longer than this may be over by the time of the kill: the next one is waited for. */
+  freshMs: number
   onKill: (kill: Kill) => void
   /** Called once, when another worker has the turn. */
   onResumed: (kill: Kill, step: StepView, afterMs: number) => void
+  /** Default: SIGKILL to the process. */
+  strike?: (pid: number) => void
 }
 
 const isTurn = (agent: string, step: StepView): boolean =>
@@ -35,26 +39,42 @@ const isTurn = (agent: string, step: StepView): boolean =>
 
 export const createAssassin = (options: AssassinOptions): Assassin => {
   const { client, agent } = options
+  const strike = options.strike ?? ((pid) => process.kill(pid, 'SIGKILL'))
   let kill: Kill | null = null
-  let busy = false
+  let asking = false
   let resumed = false
+  /** llm-worker → pid, of the fleet's last answer. It takes a while, so it is asked before it is needed. */
+  const pids = new Map<string, number>()
 
-  /** The worker whose current tasks hold this step, as the fleet says. */
-  const holderOf = async (run: RunView, path: string): Promise<{ id: string; pid: number } | null> => {
-    const fleet = await client.fleet()
-    const holds = (tasks: readonly string[]): boolean =>
-      tasks.some((task) => {
-        const ref = parseTaskId(task)
-        return ref?.ns === (run.namespace || DEFAULT_NAMESPACE) && ref.run === run.id && ref.path === path
+  const askFleet = (): void => {
+    if (asking) return
+    asking = true
+    client
+      .fleet()
+      .then(({ workers }) => {
+        for (const worker of workers) if (worker.service === 'llm-worker') pids.set(worker.id, worker.pid)
       })
-    return fleet.workers.find((one) => one.service === 'llm-worker' && holds(one.tasks)) ?? null
+      // the next view asks again
+      .catch(() => {})
+      .finally(() => {
+        asking = false
+      })
   }
 
-  const strike = async (run: RunView, path: string, finished: number): Promise<void> => {
-    const holder = await holderOf(run, path)
-    if (!holder) return
-    process.kill(holder.pid, 'SIGKILL')
-    kill = { path, worker: holder.id, pid: holder.pid, atMs: Date.now(), finished }
+  const lookForTarget = (run: RunView): void => {
+    const turns = run.steps.filter((step) => isTurn(agent, step))
+    const held = turns.find((step) => step.status === 'running' && step.worker !== null)
+    if (!held?.worker) return
+    const pid = pids.get(held.worker)
+    if (pid === undefined) {
+      askFleet()
+      return
+    }
+    const finished = turns.filter((step) => step.status === 'completed').length
+    const ranMs = Date.now() - (held.startedAtMs ?? 0)
+    if (finished < options.afterTurns || ranMs > options.freshMs) return
+    strike(pid)
+    kill = { path: held.path, worker: held.worker, pid, atMs: Date.now(), finished }
     options.onKill(kill)
   }
 
@@ -72,22 +92,8 @@ export const createAssassin = (options: AssassinOptions): Assassin => {
       return kill
     },
     look: (run) => {
-      if (kill) {
-        if (!resumed) lookForResume(run, kill)
-        return
-      }
-      if (busy) return
-      const turns = run.steps.filter((step) => isTurn(agent, step))
-      const finished = turns.filter((step) => step.status === 'completed').length
-      const running = turns.find((step) => step.status === 'running' || step.status === 'scheduled')
-      if (!running || finished < options.afterTurns) return
-      busy = true
-      // the fleet's word may be a moment old: the next view tries again when nobody holds the turn
-      strike(run, running.path, finished)
-        .catch(() => {})
-        .finally(() => {
-          busy = false
-        })
+      if (kill === null) lookForTarget(run)
+      else if (!resumed) lookForResume(run, kill)
     },
   }
 }

@@ -109,7 +109,7 @@ const checkRequired = (schema: JsonMap, path: Path, findings: Findings): void =>
   }
 }
 
-const checkSchemaAt = (schema: Json, path: Path, findings: Findings, root: Json): void => {
+const checkSchemaAt: Check = (schema, path, findings, root) => {
   if (typeof schema === 'boolean') return
   if (!isMap(schema)) return report(path, `a schema is a map, got ${kindOf(schema)}`, findings)
   for (const [keyword, value] of Object.entries(schema)) {

@@ -1,14 +1,5 @@
 // The desk's door over a real Redis, with an engine that only answers receipts.
-import {
-  type Command,
-  commandSchema,
-  deskKeys,
-  type EscalationNotice,
-  fullRunId,
-  runKeys,
-  shardKeys,
-  type Verdict,
-} from '@stepfleet/contracts'
+import { type Command, deskKeys, type EscalationNotice, type Verdict } from '@stepfleet/contracts'
 import {
   closeRedis,
   connectRedis,
@@ -25,9 +16,9 @@ import { z } from 'zod'
 import { createCaseStore } from '../store/redis.ts'
 import { createDoor } from './http.ts'
 import { createNoticeHandler } from './notices.ts'
+import { commandsOf, firstWins, startTestEngine } from './test-engine.ts'
 
 const RUN = 'run-1'
-const { mailbox } = shardKeys(runKeys('default', RUN).shard)
 
 let redis: TestRedis
 let client: RedisClient
@@ -51,39 +42,10 @@ afterAll(async () => {
   await redis.stop()
 })
 
-const commands = async (): Promise<Command[]> => {
-  const entries = await client.xrange(mailbox, '-', '+')
-  return entries.map(([, fields]) => commandSchema.parse(JSON.parse(fields[1] ?? '')))
-}
-
-/** Judges commands in order of arrival, by case id: the first decision on a case is applied, later ones are refused. */
-let engine = Promise.resolve()
-let running = false
+const commands = (): Promise<Command[]> => commandsOf(client, RUN)
+let engine: { stop(): Promise<void> } | null = null
 const startEngine = (judge: (command: Command) => Verdict): void => {
-  running = true
-  engine = (async () => {
-    const judged = new Set<string>()
-    while (running) {
-      for (const command of await commands()) {
-        if (judged.has(command.id)) continue
-        judged.add(command.id)
-        const key = shardKeys(runKeys(command.ns, command.run).shard).receipt(
-          `${fullRunId(command.ns, command.run)}/${command.id}`,
-        )
-        await client.set(key, JSON.stringify(judge(command)))
-      }
-      await new Promise((resolve) => setTimeout(resolve, 2))
-    }
-  })()
-}
-const firstWins = () => {
-  const closed = new Set<string>()
-  return (command: Command): Verdict => {
-    const id = 'case' in command ? (command.case ?? '') : ''
-    if (closed.has(id)) return { status: 'refused', code: 'case_closed', message: `${id} is closed` }
-    closed.add(id)
-    return { status: 'applied', seq: 9 }
-  }
+  engine = startTestEngine(client, RUN, judge)
 }
 
 beforeEach(async () => {
@@ -91,8 +53,8 @@ beforeEach(async () => {
   ready = async () => ({ ready: true })
 })
 afterEach(async () => {
-  running = false
-  await engine
+  await engine?.stop()
+  engine = null
 })
 
 const ID = `esc_${RUN}_7`

@@ -27,7 +27,7 @@ export class Losses {
 
   /** Hands in the claims of these workers, and of workers that nobody has heard of, in all owned shards. */
   async handIn(dead: readonly string[]): Promise<void> {
-    const workers = dead.filter((id) => id.startsWith('w_'))
+    const workers = dead.filter((id) => !id.startsWith('e_'))
     for (const key of this.#done) if (this.#deps.beats.isAlive(key.slice(key.indexOf(' ') + 1))) this.#done.delete(key)
     for (const worker of workers) {
       await Promise.all([...this.#deps.shards()].map((shard) => this.#handInShard(shard, worker)))

@@ -65,9 +65,12 @@ describe('the OpenAPI page', () => {
     )
     expect(routes.length).toBeGreaterThan(20)
     for (const { path, method } of routes) {
-      const url = path.replace('{version}', '1').replace(/\{\w+\}/g, 'a')
+      const url = path
+        .replace('{version}', '1')
+        .replace('queues/{name}', 'queues/tool.http')
+        .replace(/\{\w+\}/g, 'a')
       const answer = await door.app.inject({ method: method === 'get' ? 'GET' : 'POST', url })
-      const { code } = answer.headers['content-type']?.includes('problem') ? answer.json() : { code: null }
+      const { code } = String(answer.headers['content-type']).includes('problem') ? answer.json() : { code: null }
       expect(['not_found', 'method_not_allowed', 'internal_error'], `${method} ${path}`).not.toContain(code)
     }
   })

@@ -2,6 +2,7 @@
 import type { Json } from '@stepfleet/contracts'
 import { CST, isAlias, isMap, isScalar, Lexer, LineCounter, parseDocument, visit } from 'yaml'
 import { Rejection } from '../problems.ts'
+import { findSyntaxError } from './json-place.ts'
 
 /** Deepest nesting of a body. Every recursive walk behind this door leans on it. */
 export const MAX_DEPTH = 100
@@ -9,7 +10,7 @@ export const MAX_DEPTH = 100
 export const MAX_VALUES = 1_000_000
 /** YAML is parsed at about a megabyte a second, on the thread that serves everybody. */
 export const MAX_YAML_BYTES = 512 * 1024
-/** Columns of indentation and indicators before the text of a YAML line. */
+/** Each level of a YAML block is indented by at least one column. */
 const MAX_YAML_INDENT = 256
 
 const invalid = (detail: string, path = ''): Rejection =>
@@ -108,33 +109,37 @@ export const parseJson = (body: Buffer): Json | undefined => {
   try {
     value = JSON.parse(text)
   } catch (error) {
-    const message = error instanceof Error ? error.message : 'not JSON'
-    const at = /^(.*?)(?: in JSON)? at position (\d+)/.exec(message)
-    const place = placeOf(text, at ? Number(at[2]) : /end of JSON/.test(message) ? text.length : 0)
-    throw syntaxError(place, at?.[1] ?? message)
+    // the parser's own words, without the place it names in one of several ways, or not at all
+    const message = error instanceof Error ? error.message.replace(/(?: in JSON)? at position \d+.*$/s, '') : 'not JSON'
+    throw syntaxError(placeOf(text, findSyntaxError(text)), message)
   }
   return plain(value)
 }
 
+const FLOW_STARTS = new Set(['flow-seq-start', 'flow-map-start'])
+const FLOW_ENDS = new Set(['flow-seq-end', 'flow-map-end'])
+const BLOCK_INDICATORS = new Set(['seq-item-ind', 'explicit-key-ind', 'map-value-ind'])
+
 // The parser recurses, and near the end of the stack V8 dies in its regular expression compiler instead of
-// throwing (2,000 brackets were enough). The lexer does not recurse, so it measures the depth first.
+// throwing (2,000 brackets were enough). The lexer does not recurse, so it measures the depth first: by brackets,
+// by indentation, and by the indicators of one line, since `- - - a` is three levels.
 const checkYamlDepth = (text: string): void => {
   let flow = 0
-  let column = 0
-  let leading = true
+  let indicators = 0
+  let atStart = true
   for (const lexeme of new Lexer().lex(text)) {
-    const type = CST.tokenType(lexeme)
+    const type = CST.tokenType(lexeme) ?? ''
     if (type === 'newline') {
-      column = 0
-      leading = true
+      atStart = true
+      indicators = 0
       continue
     }
-    if (type === 'flow-seq-start' || type === 'flow-map-start') flow += 1
-    else if (type === 'flow-seq-end' || type === 'flow-map-end') flow -= 1
-    if (leading)
-      leading = type === 'space' || type === 'seq-item-ind' || type === 'explicit-key-ind' || type === 'map-value-ind'
-    if (flow > MAX_DEPTH || (leading && column > MAX_YAML_INDENT)) throw tooDeep()
-    column += lexeme.length
+    if (FLOW_STARTS.has(type)) flow += 1
+    else if (FLOW_ENDS.has(type)) flow -= 1
+    else if (flow === 0 && BLOCK_INDICATORS.has(type)) indicators += 1
+    const indented = atStart && type === 'space' && lexeme.length > MAX_YAML_INDENT
+    if (flow > MAX_DEPTH || indicators > MAX_DEPTH || indented) throw tooDeep()
+    atStart = false
   }
 }
 

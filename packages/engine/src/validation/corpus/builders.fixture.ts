@@ -1,0 +1,25 @@
+// What the corpus of wrong definitions is written with.
+import type { ValidationCode } from '../findings.ts'
+
+export type Expected = [path: string, code: ValidationCode, suggestion?: string]
+export interface Case {
+  what: string
+  definition: unknown
+  errors: Expected[]
+}
+
+export const MODEL = 'anthropic/claude-sonnet-5-5'
+export const steps = (made: Record<string, unknown>, more: Record<string, unknown> = {}) => ({
+  name: 'flow',
+  ...more,
+  steps: made,
+})
+export const llm = (more: Record<string, unknown> = {}) => ({ llm: { model: MODEL, prompt: 'Hi', ...more } })
+export const http = (more: Record<string, unknown> = {}) => ({
+  tool: 'http',
+  with: { url: 'https://x.example', ...more },
+})
+export const input = {
+  type: 'object',
+  properties: { topic: { type: 'string' }, nested: { type: 'object', properties: { a: {} } } },
+}
