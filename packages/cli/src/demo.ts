@@ -133,7 +133,10 @@ const perform = async (fleet: Fleet, context: Context, signal: AbortSignal): Pro
     onView: (view) => assassin.look(view),
     everyMs: 75,
   })
-  if (signal.aborted || !run) return false
+  if (signal.aborted || !run) {
+    say(`interrupted; run ${id} goes on at the next start`)
+    return false
+  }
   say('')
   if (run.status !== 'completed') {
     say(`✗ the run is ${run.status}${run.failure ? `: ${run.failure.code}: ${run.failure.message}` : ''}`)

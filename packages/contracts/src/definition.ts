@@ -50,7 +50,10 @@ export const NOT_SUPPORTED_YET: readonly string[] = [
 const jsonSchemaField = z.record(z.string(), jsonSchema)
 const model = z
   .string()
-  .regex(/^[a-z][a-z0-9_-]*\/[A-Za-z0-9._:-]+$/, 'a model is written <provider>/<model>, for example anthropic/claude-sonnet-5-5')
+  .regex(
+    /^[a-z][a-z0-9_-]*\/[A-Za-z0-9._:-]+$/,
+    'a model is written <provider>/<model>, for example anthropic/claude-sonnet-5-5',
+  )
 
 export const retrySchema = z.strictObject({
   /** All attempts together, the first one too. */
@@ -169,7 +172,10 @@ export const definitionSchema = z.strictObject({
   defaults: z.strictObject({ retry: retrySchema.optional(), timeout: durationSchema.optional() }).optional(),
   irreversible: z.enum(['gate']).optional(),
   labels: z.record(z.string(), z.string()).optional(),
-  steps: z.record(z.string().regex(STEP_NAME, 'a step name is a lower case letter, then letters, digits and _'), stepSchema),
+  steps: z.record(
+    z.string().regex(STEP_NAME, 'a step name is a lower case letter, then letters, digits and _'),
+    stepSchema,
+  ),
   output: jsonSchema.optional(),
 })
 export type Definition = z.infer<typeof definitionSchema>

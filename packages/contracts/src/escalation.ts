@@ -50,7 +50,13 @@ export const escalationNoticeSchema = z.discriminatedUnion('type', [
     assignee: z.string().optional(),
     expiresAtMs: z.int().optional(),
   }),
-  z.strictObject({ ...notice, type: z.literal('closed'), action: z.string(), by: z.string(), why: z.string().optional() }),
+  z.strictObject({
+    ...notice,
+    type: z.literal('closed'),
+    action: z.string(),
+    by: z.string(),
+    why: z.string().optional(),
+  }),
 ])
 export type EscalationNotice = z.infer<typeof escalationNoticeSchema>
 

@@ -27,8 +27,7 @@ export interface TaskRef {
 export const fullRunId = (ns: string, run: string): string => `${ns}~${run}`
 
 /** Task id and BullMQ job id, `<ns>~<run>.<step>.<attempt>.<delivery>`. */
-export const taskId = (ref: TaskRef): string =>
-  `${ref.ns}~${ref.run}.${ref.path}.${ref.attempt}.${ref.delivery}`
+export const taskId = (ref: TaskRef): string => `${ref.ns}~${ref.run}.${ref.path}.${ref.attempt}.${ref.delivery}`
 
 const TASK_ID = /^([A-Za-z0-9_-]+)~([A-Za-z0-9_-]+)\.(.+)\.(\d+)\.(\d+)$/
 

@@ -8,7 +8,16 @@ import { runIdSchema } from './ids.ts'
 import { jsonSchema } from './json.ts'
 import { problemSchema } from './problem.ts'
 
-export const runStatusSchema = z.enum(['queued', 'running', 'waiting', 'paused', 'escalated', 'completed', 'failed', 'cancelled'])
+export const runStatusSchema = z.enum([
+  'queued',
+  'running',
+  'waiting',
+  'paused',
+  'escalated',
+  'completed',
+  'failed',
+  'cancelled',
+])
 export type RunStatus = z.infer<typeof runStatusSchema>
 export const hasEnded = (status: RunStatus): boolean =>
   status === 'completed' || status === 'failed' || status === 'cancelled'
@@ -35,7 +44,10 @@ export const labelsSchema = z
 /** Body of `POST /v1/runs`: exactly one of `workflow` and `definition`. */
 export const submitRunSchema = z.strictObject({
   /** `name` or `name@3` */
-  workflow: z.string().regex(/^[a-z][a-z0-9_-]{0,63}(@[1-9]\d*)?$/, 'a workflow is named `name` or `name@3`').optional(),
+  workflow: z
+    .string()
+    .regex(/^[a-z][a-z0-9_-]{0,63}(@[1-9]\d*)?$/, 'a workflow is named `name` or `name@3`')
+    .optional(),
   version: z.int().positive().optional(),
   definition: z.union([definitionSchema, z.record(z.string(), jsonSchema)]).optional(),
   input: jsonSchema.optional(),

@@ -2,9 +2,9 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
 import type { Json } from '@stepfleet/contracts'
 import { describe, expect, it } from 'vitest'
+import type { Scope } from './definition/plan.ts'
 import { errorsOf, render, template, value } from './expressions/testing.fixture.ts'
 import { compileTemplate, holdsSecretMarker, isOneExpression } from './expressions.ts'
-import type { Scope } from './plan.ts'
 
 describe('templates', () => {
   it('keep a constant as it is, the very same value', () => {

@@ -1,10 +1,10 @@
 // Templates: JSON values with `${{ … }}` in their strings, compiled once and rendered by the engine.
 import { type Json, LIMITS } from '@stepfleet/contracts'
+import type { Rendered, Scope, StepMention, Template } from './definition/plan.ts'
 import type { ExpressionProblem } from './expressions/build.ts'
 import { compileExpression, type Expression } from './expressions/evaluate.ts'
 import { clip, holdsExpression, isOneExpression, scan } from './expressions/scan.ts'
 import { ExpressionError, holdsSecretMarker, type JsonMap, textOf } from './expressions/values.ts'
-import type { Rendered, Scope, StepMention, Template } from './plan.ts'
 
 export { holdsSecretMarker, isOneExpression }
 

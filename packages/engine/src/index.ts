@@ -1,19 +1,27 @@
 // The door of the engine: pure, deterministic, no clock, no I/O.
-export { accept } from './accept.ts'
-export type { Observations } from './accept-wake.ts'
-export { condemn } from './condemn.ts'
-export { decide } from './decide.ts'
-export { fold } from './fold.ts'
+export { accept } from './accept/accept.ts'
+export { condemn } from './accept/condemn.ts'
+export type { Observations } from './accept/wake.ts'
+export { decide } from './decide/decide.ts'
+export { unit } from './decide/retry.ts'
+export { canonicalJson } from './definition/canonical.ts'
+export { compile } from './definition/compile.ts'
+export type * from './definition/plan.ts'
+export { type Validation, validate } from './definition/validate.ts'
 export { checkLaws, LAWS, type Law, type Violation } from './laws.ts'
-export { type Message, messagesOf } from './messages.ts'
-export { attemptViews, kindOf } from './notices.ts'
-export { itemPath, parsePath, toolPath, turnPath } from './paths.ts'
-export type * from './plan.ts'
-export { fromSnapshot, revive, SNAPSHOT_VERSION, toSnapshot } from './snapshot.ts'
-export { unit } from './retry.ts'
-export { createState, isEnded, lastAttempt, openCase, type RunState, runHasEnded, type StepState } from './state.ts'
-export { dueChecks, wakeAt } from './timers.ts'
+export { type Message, messagesOf } from './messages/messages.ts'
+export { attemptViews, kindOf } from './messages/notices.ts'
+export { fold } from './state/fold.ts'
+export { itemPath, parsePath, toolPath, turnPath } from './state/paths.ts'
+export { fromSnapshot, revive, SNAPSHOT_VERSION, toSnapshot } from './state/snapshot.ts'
+export {
+  createState,
+  isEnded,
+  lastAttempt,
+  openCase,
+  type RunState,
+  runHasEnded,
+  type StepState,
+} from './state/state.ts'
+export { dueChecks, wakeAt } from './state/timers.ts'
 export { createTurn, type Turn, type Values } from './turn.ts'
-export { canonicalJson } from './canonical.ts'
-export { compile } from './compile.ts'
-export { type Validation, validate } from './validate.ts'

@@ -26,69 +26,93 @@ const MUTANTS: readonly Mutant[] = [
     without: 'the sequence',
     patches: [
       { file: 'turn.ts', from: 'seq: state.version + 1,', to: 'seq: state.version + (state.version > 3 ? 2 : 1),' },
-      { file: 'fold.ts', from: 'if (event.seq !== state.version + 1) {', to: 'if (event.seq < 0) {' },
+      { file: 'state/fold.ts', from: 'if (event.seq !== state.version + 1) {', to: 'if (event.seq < 0) {' },
     ],
   },
   {
     law: 'time_never_runs_back',
     without: 'the monotonic clock',
-    patches: [{ file: 'turn.ts', from: 'atMs: Math.max(turn.nowMs, state.lastAtMs)', to: 'atMs: turn.nowMs - (state.version % 7)' }],
+    patches: [
+      {
+        file: 'turn.ts',
+        from: 'atMs: Math.max(turn.nowMs, state.lastAtMs)',
+        to: 'atMs: turn.nowMs - (state.version % 7)',
+      },
+    ],
   },
   {
     law: 'starts_once',
     without: 'the check for a start that came before',
-    patches: [{ file: 'accept.ts', from: 'if (turn.state.version === 0) {', to: 'if (true) {' }],
+    patches: [{ file: 'accept/accept.ts', from: 'if (turn.state.version === 0) {', to: 'if (true) {' }],
   },
   {
     law: 'nothing_after_the_end',
     without: 'the end of a run',
-    patches: [{ file: 'fold.ts', from: "closeRun(state, 'completed', event.atMs)", to: "state.status = 'completed'" }],
+    patches: [
+      { file: 'state/fold.ts', from: "closeRun(state, 'completed', event.atMs)", to: "state.status = 'completed'" },
+    ],
   },
   {
     law: 'ends_once',
     without: 'the refusal of a second answer',
-    patches: [{ file: 'accept-outcome.ts', from: 'if (isEnded(step)) noteCost', to: "if (outcome.result.status !== 'done' && isEnded(step)) noteCost" }],
+    patches: [
+      {
+        file: 'accept/outcome.ts',
+        from: 'if (isEnded(step)) noteCost',
+        to: "if (outcome.result.status !== 'done' && isEnded(step)) noteCost",
+      },
+    ],
   },
   {
     law: 'deliveries_in_order',
     without: 'the count of deliveries',
-    patches: [{ file: 'dispatch.ts', from: 'delivery: again ? again.delivery + 1 : 1', to: 'delivery: 1' }],
+    patches: [{ file: 'decide/dispatch.ts', from: 'delivery: again ? again.delivery + 1 : 1', to: 'delivery: 1' }],
   },
   {
     law: 'nothing_of_an_ended_step',
     without: 'the check that what was lost is out',
-    patches: [{ file: 'accept-outcome.ts', from: "return step.phase === 'scheduled' && last", to: 'return last' }],
+    patches: [{ file: 'accept/outcome.ts', from: "return step.phase === 'scheduled' && last", to: 'return last' }],
   },
   {
     law: 'backoff_is_kept',
     without: 'the wait before a retry',
-    patches: [
-      { file: 'decide.ts', from: '(step.notBeforeMs ?? 0) <= turn.nowMs', to: 'turn.nowMs >= 0' },
-    ],
+    patches: [{ file: 'decide/decide.ts', from: '(step.notBeforeMs ?? 0) <= turn.nowMs', to: 'turn.nowMs >= 0' }],
   },
   {
     law: 'failures_are_settled',
     without: 'the policy of a failed step',
-    patches: [{ file: 'decide.ts', from: 'if (step.failure) settleFailure(turn, path, step.failure)', to: '' }],
+    patches: [{ file: 'decide/decide.ts', from: 'if (step.failure) settleFailure(turn, path, step.failure)', to: '' }],
   },
   {
     law: 'cases_are_decided_once',
     without: 'the closing of a case',
     patches: [
-      { file: 'fold.ts', from: 'step.case = null\n    if (step.approval', to: 'if (step.approval' },
-      { file: 'fold.ts', from: 'step.failure = null\n  step.case = null\n', to: 'step.failure = null\n' },
+      { file: 'state/fold.ts', from: 'step.case = null\n    if (step.approval', to: 'if (step.approval' },
+      { file: 'state/fold.ts', from: 'step.failure = null\n  step.case = null\n', to: 'step.failure = null\n' },
     ],
   },
   {
     law: 'once_is_not_repeated',
     without: 'the refusal to repeat what is ambiguous',
-    patches: [{ file: 'retry.ts', from: "(failure.class === 'ambiguous' && effect !== 'once')", to: "failure.class === 'ambiguous'" },
-      { file: 'retry.ts', from: 'used >= policy.attempts', to: 'used >= 3' }],
+    patches: [
+      {
+        file: 'decide/retry.ts',
+        from: "(failure.class === 'ambiguous' && effect !== 'once')",
+        to: "failure.class === 'ambiguous'",
+      },
+      { file: 'decide/retry.ts', from: 'used >= policy.attempts', to: 'used >= 3' },
+    ],
   },
   {
     law: 'needs_come_first',
     without: 'the wait for what is needed',
-    patches: [{ file: 'decide.ts', from: "if (!step || !isEnded(step)) return 'blocked'", to: "if (!step) return 'blocked'" }],
+    patches: [
+      {
+        file: 'decide/decide.ts',
+        from: "if (!step || !isEnded(step)) return 'blocked'",
+        to: "if (!step) return 'blocked'",
+      },
+    ],
   },
 ]
 

@@ -10,7 +10,11 @@ const playSeed = (seed: number) => {
   const rng = random(seed)
   const definition = randomDefinition(rng)
   const plan = engine.compile(definition, `seed-${seed}`)
-  return { definition, plan, played: play({ engine, plan, rng, odds: oddsOf(rng), answer: answerTask, maxSteps: 3_000 }) }
+  return {
+    definition,
+    plan,
+    played: play({ engine, plan, rng, odds: oddsOf(rng), answer: answerTask, maxSteps: 3_000 }),
+  }
 }
 
 describe('random histories', () => {

@@ -1,8 +1,8 @@
 // laws: what every history must satisfy. Each is a predicate over a journal alone, so it can be asked of any run,
 // live or long ended. A law counts only when a mutant of the engine has died on it (laws.mutants.test.ts).
 import type { Event } from '@stepfleet/contracts'
-import { parsePath } from './paths.ts'
-import type { Plan } from './plan.ts'
+import type { Plan } from './definition/plan.ts'
+import { parsePath } from './state/paths.ts'
 
 /** A broken law: which, and what in the journal breaks it. */
 export interface Violation {
@@ -74,7 +74,8 @@ const deliveriesInOrder: Law = (events) => {
       }
       last.set(event.path, { attempt: event.attempt, delivery: event.delivery, out: true, closed: false })
     } else if (now && event.type === 'step.attempt_failed') Object.assign(now, { out: false, closed: true })
-    else if (now && (event.type === 'step.lost' || event.type === 'step.escalated' || ENDS.has(event.type))) now.out = false
+    else if (now && (event.type === 'step.lost' || event.type === 'step.escalated' || ENDS.has(event.type)))
+      now.out = false
   }
   return found
 }
@@ -98,7 +99,8 @@ const backoffIsKept: Law = (events) => {
   const notBefore = new Map<string, number>()
   const found: Violation[] = []
   for (const event of events) {
-    if (event.type === 'step.attempt_failed' && event.retryAtMs !== undefined) notBefore.set(event.path, event.retryAtMs)
+    if (event.type === 'step.attempt_failed' && event.retryAtMs !== undefined)
+      notBefore.set(event.path, event.retryAtMs)
     if (event.type === 'step.lost' && event.nextAtMs) notBefore.set(event.path, event.nextAtMs)
     if (event.type === 'step.retried') notBefore.delete(event.path)
     if (event.type !== 'step.dispatched') continue
@@ -123,7 +125,9 @@ const failuresAreSettled: Law = (events) => {
   }
   const paused = events.findLast((event) => event.type === 'run.paused' || event.type === 'run.resumed')
   if (over || paused?.type === 'run.paused') return []
-  return [...open].map(([path, event]) => violation('failures_are_settled', event, `${path} failed and nothing followed`))
+  return [...open].map(([path, event]) =>
+    violation('failures_are_settled', event, `${path} failed and nothing followed`),
+  )
 }
 
 /** One open case per step at a time, and each is decided once. */
@@ -184,7 +188,8 @@ export const needsComeFirst =
       const byPerson = event.actor.kind === 'operator'
       for (const need of byPerson ? [] : (plan.steps.get(node)?.needs ?? [])) {
         const end = ended.get(need)
-        if (end === undefined) found.push(violation('needs_come_first', event, `${event.path} before ${need} had ended`))
+        if (end === undefined)
+          found.push(violation('needs_come_first', event, `${event.path} before ${need} had ended`))
         if (end === 'step.skipped' && event.type !== 'step.skipped' && event.type !== 'step.overridden') {
           found.push(violation('needs_come_first', event, `${event.path}: ${event.type} though ${need} was skipped`))
         }

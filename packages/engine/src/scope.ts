@@ -1,8 +1,8 @@
 // Scopes: what the expressions of a step can see, gathered from the state for just the names they mention.
 import type { Json } from '@stepfleet/contracts'
-import { enclosingItem } from './paths.ts'
-import type { Rendered, Scope, Template } from './plan.ts'
-import type { StepState } from './state.ts'
+import type { Rendered, Scope, Template } from './definition/plan.ts'
+import { enclosingItem } from './state/paths.ts'
+import type { StepState } from './state/state.ts'
 import { load, planOf, type Turn } from './turn.ts'
 
 /** A rendered template; `null` when a payload has to be loaded first. */

@@ -11,10 +11,10 @@ import {
   type ToolInput,
   type ToolManifest,
 } from '@stepfleet/contracts'
-import { fold } from './fold.ts'
-import type { Plan, StepPlan } from './plan.ts'
-import type { RunState, StepState } from './state.ts'
-import { armTimers } from './timers.ts'
+import type { Plan, StepPlan } from './definition/plan.ts'
+import { fold } from './state/fold.ts'
+import type { RunState, StepState } from './state/state.ts'
+import { armTimers } from './state/timers.ts'
 
 /** Payloads that live outside the state, and how large ones get there. Deterministic: the name is the hash. */
 export interface Values {

@@ -22,7 +22,7 @@ const settingsOf = (url: string) => ({
 
 beforeAll(async () => {
   redis = await startRedis()
-  proxy = await faultProxy({ host: redis.host, port: redis.port })
+  proxy = await faultProxy({ target: { host: redis.host, port: redis.port } })
   client = new Redis(redis.url, { maxRetriesPerRequest: null })
   publisher = createPublisher(settingsOf(redis.url), logger)
 })

@@ -33,7 +33,7 @@ const plainText = (request: ScriptRequest, seed: number): string => {
       ? ''
       : ` This rests on ${known} tool result${known === 1 ? '' : 's'}, the first of which reads: ${excerpt(request.toolResults[0])}.`
   const text =
-    `${pick(OPENINGS, seed, '')}, on ${topic}: there is an established core, a part that is still moving, and a part ` +
+    `${pick(OPENINGS, seed, '')}, on “${topic}”: there is an established core, a part that is still moving, and a part ` +
     `where sources differ.${basis} ${pick(CLOSINGS, seed, '')}`
   // a model that is given little room keeps it short; `stop=max_tokens` is for one that does not
   return text.slice(0, request.maxTokens * 4)

@@ -200,6 +200,6 @@ export const startFleet = async (options: FleetOptions): Promise<Fleet> => {
     return fleet
   } catch (error) {
     await fleet.stop()
-    throw error
+    throw options.signal.aborted ? new Error('interrupted before everything was ready; all is stopped again') : error
   }
 }

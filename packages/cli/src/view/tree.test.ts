@@ -93,6 +93,14 @@ describe('renderTree', () => {
     expect(lineOf(lines, '● work')).toMatch(/running +4\.0s$/)
   })
 
+  it('shows steps in the order in which they became ready, and what is not ready last', () => {
+    const steps = [step('z'), step('a'), done('late', { readyAtMs: T0 + 9 }), done('early', { readyAtMs: T0 + 1 })]
+    const names = renderTree(view(steps), plain)
+      .slice(1)
+      .map((text) => text.trim().split(/ +/)[1])
+    expect(names).toEqual(['early', 'late', 'z', 'a'])
+  })
+
   it('says the attempt, what failed and why it waits', () => {
     const lines = renderTree(
       view([

@@ -89,7 +89,14 @@ export const buildTree = (steps: readonly StepView[]): Node[] => {
     if (parent) parent.children.push(node)
     else roots.push(node)
   }
-  return roots
+  for (const { children } of nodes.values()) children.sort(byTime)
+  return roots.sort(byTime)
+}
+
+/** In the order in which they became ready; what is not ready yet comes last, in the order it was given. */
+const byTime = (a: Node, b: Node): number => {
+  const [left, right] = [a.step.readyAtMs ?? Number.MAX_SAFE_INTEGER, b.step.readyAtMs ?? Number.MAX_SAFE_INTEGER]
+  return left - right
 }
 
 /** A line to be: a step, or how many finished ones were folded up here. */

@@ -1,7 +1,7 @@
 // What is gathered while an expression is compiled: what it mentions, and what is wrong with it.
 import type { ASTNode } from '@marcbachmann/cel-js'
 import type { Json } from '@stepfleet/contracts'
-import type { Scope, StepMention } from '../plan.ts'
+import type { Scope, StepMention } from '../definition/plan.ts'
 import type { Meter } from './values.ts'
 
 /** One evaluation: the names it sees, the variables of its comprehensions, and what it may still cost. */

@@ -2,7 +2,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
 import type { Json } from '@stepfleet/contracts'
 import { describe, expect, it } from 'vitest'
-import type { Scope } from '../plan.ts'
+import type { Scope } from '../definition/plan.ts'
 import { errorsOf, failure, value } from './testing.fixture.ts'
 
 describe('numbers', () => {

@@ -1,6 +1,6 @@
 // The function library of expressions. Each is callable as `f(x, …)` and as `x.f(…)`.
 import type { Json } from '@stepfleet/contracts'
-import { canonicalJson } from '../canonical.ts'
+import { canonicalJson } from '../definition/canonical.ts'
 import { arithmetic, finite, toDouble, toInt } from './numbers.ts'
 import {
   charge,

@@ -1,7 +1,7 @@
 // Helpers of the expression tests.
 import type { Json } from '@stepfleet/contracts'
+import type { Rendered, Scope, Template } from '../definition/plan.ts'
 import { compileTemplate, type TemplateError } from '../expressions.ts'
-import type { Rendered, Scope, Template } from '../plan.ts'
 
 export const template = (source: Json, options = { secrets: false }): Template => {
   const compiled = compileTemplate(source, options)

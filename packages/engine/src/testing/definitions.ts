@@ -4,14 +4,24 @@ import type { Definition, Json, StepDefinition, Task } from '@stepfleet/contract
 const pick = <T>(rng: () => number, list: readonly [T, ...T[]]): T => list[Math.floor(rng() * list.length)] ?? list[0]
 
 const bodyOf = (rng: () => number, before: readonly string[]): StepDefinition => {
-  const seen = before.length > 0 && rng() < 0.7 ? `\${{ steps.${pick(rng, [before[0] ?? '', ...before.slice(1)])}.output }}` : 'text'
+  const seen =
+    before.length > 0 && rng() < 0.7
+      ? `\${{ steps.${pick(rng, [before[0] ?? '', ...before.slice(1)])}.output }}`
+      : 'text'
   switch (Math.floor(rng() * 9)) {
     case 0:
       return { value: { from: seen } }
     case 1:
       return { llm: { model: 'anthropic/claude-haiku-5-5', prompt: `say ${seen}` } }
     case 2:
-      return { agent: { model: 'anthropic/claude-haiku-5-5', prompt: `do ${seen}`, tools: ['read_tool', 'once_tool'], max_turns: 6 } }
+      return {
+        agent: {
+          model: 'anthropic/claude-haiku-5-5',
+          prompt: `do ${seen}`,
+          tools: ['read_tool', 'once_tool'],
+          max_turns: 6,
+        },
+      }
     case 3:
       return { approval: { show: seen, ...(rng() < 0.5 ? { expires: '1h' } : {}) } }
     case 4:
@@ -57,8 +67,15 @@ export const answerTask = (task: Task): Json => {
   const input = 'value' in task.input ? task.input.value : null
   const agent = input !== null && typeof input === 'object' && !Array.isArray(input) ? input.agent : undefined
   if (task.kind !== 'llm' || agent === undefined) return { answered: task.path }
-  const turn = agent !== null && typeof agent === 'object' && !Array.isArray(agent) && typeof agent.turn === 'number' ? agent.turn : 1
+  const turn =
+    agent !== null && typeof agent === 'object' && !Array.isArray(agent) && typeof agent.turn === 'number'
+      ? agent.turn
+      : 1
   const use = (id: string, name: string): Json => ({ id: `${task.path}-${id}`, name, input: { x: turn } })
   if (turn >= 3) return { content: [], text: 'done', toolUses: [] }
-  return { content: [], text: '', toolUses: turn === 1 ? [use('a', 'read_tool'), use('b', 'once_tool')] : [use('c', 'read_tool')] }
+  return {
+    content: [],
+    text: '',
+    toolUses: turn === 1 ? [use('a', 'read_tool'), use('b', 'once_tool')] : [use('c', 'read_tool')],
+  }
 }

@@ -52,7 +52,12 @@ interface World {
 }
 
 const USAGE: Usage = {
-  model: 'anthropic/claude-haiku-5-5', inputTokens: 10, outputTokens: 5, cacheReadTokens: 0, cacheWriteTokens: 0, microUsd: 35,
+  model: 'anthropic/claude-haiku-5-5',
+  inputTokens: 10,
+  outputTokens: 5,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  microUsd: 35,
 }
 const NS = 'default'
 const RUN = 'r1'
@@ -82,7 +87,13 @@ class Play {
   give(command: Command, observed?: Engine.Observations): void {
     const { engine, plan } = this.world
     const turn = engine.createTurn({
-      plan, state: this.state, nowMs: this.nowMs, actor: command.by, command: command.id, values, tools: TOOLS,
+      plan,
+      state: this.state,
+      nowMs: this.nowMs,
+      actor: command.by,
+      command: command.id,
+      values,
+      tools: TOOLS,
     })
     try {
       engine.accept(turn, command, observed)
@@ -123,12 +134,20 @@ const base = (id: string) => ({ id, ns: NS, run: RUN, by: { kind: 'worker' as co
 const outcomeOf = (play: Play, task: Task): Command => {
   const { odds } = play.world
   const common = {
-    path: task.path, attempt: task.attempt, delivery: task.delivery, worker: 'w_1', claimedAtMs: play.nowMs, durationMs: 5,
+    path: task.path,
+    attempt: task.attempt,
+    delivery: task.delivery,
+    worker: 'w_1',
+    claimedAtMs: play.nowMs,
+    durationMs: 5,
     ...(task.kind === 'llm' ? { usage: USAGE } : {}),
   }
   const id = `${task.path}.${task.attempt}.${task.delivery}/${play.events.length}`
   if (chance(play, odds.release)) {
-    const outcome: Outcome = { ...common, result: { status: 'released', why: 'circuit open', retryAfterMs: Math.floor(play.world.rng() * 50) } }
+    const outcome: Outcome = {
+      ...common,
+      result: { status: 'released', why: 'circuit open', retryAfterMs: Math.floor(play.world.rng() * 50) },
+    }
     return { ...base(id), type: 'outcome', outcome }
   }
   if (chance(play, odds.fail)) {
@@ -141,7 +160,11 @@ const outcomeOf = (play: Play, task: Task): Command => {
     }
     return { ...base(id), type: 'outcome', outcome: { ...common, result: { status: 'failed', failure } } }
   }
-  return { ...base(id), type: 'outcome', outcome: { ...common, result: { status: 'done', output: { value: play.world.answer(task) } } } }
+  return {
+    ...base(id),
+    type: 'outcome',
+    outcome: { ...common, result: { status: 'done', output: { value: play.world.answer(task) } } },
+  }
 }
 
 const lostOf = (play: Play, task: Task): Command => ({
@@ -155,7 +178,9 @@ const lostOf = (play: Play, task: Task): Command => ({
 })
 
 const operatorOf = (play: Play): Command | null => {
-  const open = [...play.state.steps.values()].filter((step) => step.phase === 'escalated' || (step.approval && !step.approval.given))
+  const open = [...play.state.steps.values()].filter(
+    (step) => step.phase === 'escalated' || (step.approval && !step.approval.given),
+  )
   const step = open[Math.floor(play.world.rng() * open.length)]
   if (!step) return null
   const about = { ...base(`op/${play.events.length}`), by: { kind: 'operator' as const, id: 'ann' }, path: step.path }
@@ -212,7 +237,12 @@ const pass = (play: Play): boolean => {
   }
   const signal = [...play.state.steps.values()].find((one) => one.phase === 'waiting' && one.opening?.kind === 'signal')
   if (signal?.opening?.kind === 'signal' && (wake === null || chance(play, 0.5))) {
-    play.give({ ...base(`signal/${play.events.length}`), type: 'signal', name: signal.opening.name, payload: { value: 1 } })
+    play.give({
+      ...base(`signal/${play.events.length}`),
+      type: 'signal',
+      name: signal.opening.name,
+      payload: { value: 1 },
+    })
     return true
   }
   if (wake === null) return false
@@ -226,10 +256,24 @@ export const play = (world: World, input: Json = null): Played => {
   const one = new Play(world)
   const { engine, plan } = world
   one.give({
-    ...base('start'), type: 'start', workflow: { name: plan.name, version: 1, hash: plan.hash }, input: { value: input },
-    labels: {}, priority: 3, env: {},
+    ...base('start'),
+    type: 'start',
+    workflow: { name: plan.name, version: 1, hash: plan.hash },
+    input: { value: input },
+    labels: {},
+    priority: 3,
+    env: {},
   })
-  if (world.rng() < 0.1) one.pending.push({ ...base('start-again'), type: 'start', workflow: { name: plan.name, version: 1, hash: plan.hash }, input: { value: input }, labels: {}, priority: 3, env: {} })
+  if (world.rng() < 0.1)
+    one.pending.push({
+      ...base('start-again'),
+      type: 'start',
+      workflow: { name: plan.name, version: 1, hash: plan.hash },
+      input: { value: input },
+      labels: {},
+      priority: 3,
+      env: {},
+    })
   try {
     for (let count = 0; count < world.maxSteps && one.state.endedAtMs === null; count += 1) if (!step(one)) break
     // what is late comes after the end, too
@@ -254,7 +298,13 @@ export const play = (world: World, input: Json = null): Played => {
 export const oddsOf = (rng: () => number): Odds => {
   const draw = (most: number): number => (rng() < 0.35 ? 0 : rng() * most)
   return {
-    fail: draw(0.5), permanent: draw(0.5), lose: draw(0.3), repeat: draw(0.5), late: draw(0.3), release: draw(0.2),
-    reload: draw(0.2), operator: draw(0.2),
+    fail: draw(0.5),
+    permanent: draw(0.5),
+    lose: draw(0.3),
+    repeat: draw(0.5),
+    late: draw(0.3),
+    release: draw(0.2),
+    reload: draw(0.2),
+    operator: draw(0.2),
   }
 }

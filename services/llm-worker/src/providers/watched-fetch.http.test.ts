@@ -55,12 +55,12 @@ describe('the timer between chunks', () => {
       let pings = 0
       const timer = setInterval(() => {
         pings += 1
-        if (pings <= 8) return response.write(event('ping', {}))
+        if (pings <= 16) return response.write(event('ping', {}))
         clearInterval(timer)
         return response.end(END)
       }, 40)
     })
-    const answer = await provider(url, 200).call(REQUEST, signal)
+    const answer = await provider(url, 500).call(REQUEST, signal)
     expect(answer).toMatchObject({ text: 'tea', usage: { inputTokens: 5, outputTokens: 3 } })
     expect(answer.usage.scripted).toBeUndefined()
   })

@@ -59,21 +59,37 @@ export class Engine {
     this.#beats = new BeatWatch(redis)
     this.#plans = new Plans(store)
     this.#runs = new Runs(store, this.#plans, options.cacheBytes)
-    this.#shards = new Shards(store, id, {
-      taken: (shard, clean) => this.#taken(shard, clean),
-      idle: (shard) => this.#pump.idle(shard),
-      lost: (shard) => this.#lost(shard),
-    }, logger)
+    this.#shards = new Shards(
+      store,
+      id,
+      {
+        taken: (shard, clean) => this.#taken(shard, clean),
+        idle: (shard) => this.#pump.idle(shard),
+        lost: (shard) => this.#lost(shard),
+      },
+      logger,
+    )
     this.#due = new Due(store, id, this.#shards.owned, logger)
     this.#pump = new Pump({
-      store, publisher, logger, engine: id, runs: this.#runs,
+      store,
+      publisher,
+      logger,
+      engine: id,
+      runs: this.#runs,
       tools: () => this.#tools,
       epochOf: (shard) => this.#taking.get(shard)?.epoch ?? this.#shards.owned.get(shard)?.epoch,
       armed: (shard, atMs) => this.#due.arm(shard, atMs),
       deposed: (shard) => this.#shards.drop(shard),
       reread: (shard) => this.#reread(shard),
     })
-    this.#losses = new Losses({ store, redis, beats: this.#beats, engine: id, logger, shards: () => this.#shards.owned.keys() })
+    this.#losses = new Losses({
+      store,
+      redis,
+      beats: this.#beats,
+      engine: id,
+      logger,
+      shards: () => this.#shards.owned.keys(),
+    })
   }
 
   /** Shards that are being taken: their old entries are tried before reading starts. */
@@ -105,7 +121,8 @@ export class Engine {
     this.#due.stop()
     this.#options.store.interrupt()
     await this.#reading
-    while (this.#pump.backlog > 0 || [...this.#shards.owned.keys()].some((shard) => !this.#pump.idle(shard))) await pause(5)
+    while (this.#pump.backlog > 0 || [...this.#shards.owned.keys()].some((shard) => !this.#pump.idle(shard)))
+      await pause(5)
     await this.#shards.releaseAll()
     await this.#options.redis.hdel(FLEET.engines, this.#options.id)
     await this.#options.redis.hdel(FLEET.beats, this.#options.id)
@@ -121,7 +138,11 @@ export class Engine {
         continue
       }
       try {
-        const entries = await store.read(from.map(({ shard, after }) => ({ shard, after })), READ_COUNT, READ_BLOCK_MS)
+        const entries = await store.read(
+          from.map(({ shard, after }) => ({ shard, after })),
+          READ_COUNT,
+          READ_BLOCK_MS,
+        )
         for (const entry of entries) {
           const owned = this.#shards.owned.get(entry.shard)
           if (owned) owned.after = entry.id
@@ -211,7 +232,9 @@ export class Engine {
 
   async #refreshTools(): Promise<void> {
     const manifests = await this.#options.redis.hgetall(FLEET.tools)
-    const parsed = Object.entries(manifests).map(([name, text]) => [name, toolManifestSchema.parse(JSON.parse(text))] as const)
+    const parsed = Object.entries(manifests).map(
+      ([name, text]) => [name, toolManifestSchema.parse(JSON.parse(text))] as const,
+    )
     this.#tools = new Map(parsed)
     await this.#publishInfo()
   }

@@ -1,8 +1,27 @@
 // judge: the commands of one run, in order, through the engine. What comes out is one append and the messages that
 // leave after it. The only awaits are for payloads and for what a wake must look at.
 import { randomBytes } from 'node:crypto'
-import { type Actor, type Command, type Event, type Observation, taskId, type ToolManifest, type Verdict } from '@stepfleet/contracts'
-import { accept, condemn, createTurn, decide, dueChecks, lastAttempt, type Message, messagesOf, type Turn, wakeAt } from '@stepfleet/engine'
+import {
+  type Actor,
+  type Command,
+  type Event,
+  type Observation,
+  type ToolManifest,
+  taskId,
+  type Verdict,
+} from '@stepfleet/contracts'
+import {
+  accept,
+  condemn,
+  createTurn,
+  decide,
+  dueChecks,
+  lastAttempt,
+  type Message,
+  messagesOf,
+  type Turn,
+  wakeAt,
+} from '@stepfleet/engine'
 import type { Publisher } from '@stepfleet/runtime'
 import type { Append, MailboxEntry, Store } from '../store/port.ts'
 import type { LoadedRun } from './runs.ts'
@@ -99,11 +118,7 @@ const condemnOne = async (deps: JudgeDeps, run: LoadedRun, { command, atMs }: En
 }
 
 /** One command: judged, decided on, and its messages made while the state still is what they were made of. */
-const judgeOne = async (
-  deps: JudgeDeps,
-  run: LoadedRun,
-  entry: Entry,
-): Promise<OneJudged> => {
+const judgeOne = async (deps: JudgeDeps, run: LoadedRun, entry: Entry): Promise<OneJudged> => {
   const { command, atMs } = entry
   const turn = turnOf(deps, run, command, atMs, command.by)
   const observed = command.type === 'wake' ? await observe(deps, run, turn.nowMs) : undefined

@@ -67,7 +67,16 @@ export class Losses {
     if (entry?.worker !== worker || entry.reported) return
     const by = { kind: 'engine' as const, id: this.#deps.engine }
     const command: CommandOf<'lost'> = {
-      type: 'lost', id: `lost/${task}`, ns, run, by, path, attempt, delivery, worker, begun: entry.begun,
+      type: 'lost',
+      id: `lost/${task}`,
+      ns,
+      run,
+      by,
+      path,
+      attempt,
+      delivery,
+      worker,
+      begun: entry.begun,
     }
     await this.#deps.store.send(command)
   }

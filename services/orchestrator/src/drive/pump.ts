@@ -3,7 +3,7 @@
 import { fullRunId } from '@stepfleet/contracts'
 import { type Logger, type Publisher, withSpan } from '@stepfleet/runtime'
 import type { Appended, Store } from '../store/port.ts'
-import { type Entry, type Judged, type JudgeDeps, judge } from './judge.ts'
+import { type Entry, type JudgeDeps, type Judged, judge } from './judge.ts'
 import type { Runs } from './runs.ts'
 
 /** Commands of one run that go into one append. */
@@ -123,7 +123,11 @@ export class Pump {
       return null
     }
     try {
-      const loaded = await this.#deps.runs.load(ns, run, first.command.type === 'start' ? first.command.workflow : undefined)
+      const loaded = await this.#deps.runs.load(
+        ns,
+        run,
+        first.command.type === 'start' ? first.command.workflow : undefined,
+      )
       if (!loaded) {
         const ids = entries.map((entry) => entry.id)
         this.#deps.logger.warn({ run, entries: ids }, 'commands for a run that does not exist were dropped')
@@ -145,7 +149,10 @@ export class Pump {
     const { logger } = this.#deps
     const [first, ...rest] = entries
     if (!first) return
-    logger.error({ err: error, run: first.command.run, command: first.command.id, batch: entries.length }, 'command could not be judged')
+    logger.error(
+      { err: error, run: first.command.run, command: first.command.id, batch: entries.length },
+      'command could not be judged',
+    )
     if (rest.length > 0) {
       // which of them it is shows when each comes alone
       setTimeout(() => this.#alone(entries), AGAIN_MS)

@@ -1,6 +1,6 @@
 // The runs an engine has in memory. A cache: dropping one costs a load, never a fact.
-import { fullRunId, type Json, type WorkflowRef } from '@stepfleet/contracts'
-import { createState, fold, fromSnapshot, type Plan, revive, type RunState, toSnapshot } from '@stepfleet/engine'
+import { fullRunId, type WorkflowRef } from '@stepfleet/contracts'
+import { createState, fold, fromSnapshot, type Plan, type RunState, revive, toSnapshot } from '@stepfleet/engine'
 import type { Store } from '../store/port.ts'
 import type { Plans } from './plans.ts'
 import { RunValues } from './values.ts'
@@ -110,14 +110,15 @@ export const loadRun = async (
     if (state.version !== head.version) continue
     const ref = state.version > 0 ? state.workflow : (first ?? head.workflow)
     const plan = await from.plans.of(ns, ref)
-    return { ns, run, plan, state: revive(plan, state), values: new RunValues(), tip: head.tip, wakeAtMs: undefined, snapshotSeq }
+    return {
+      ns,
+      run,
+      plan,
+      state: revive(plan, state),
+      values: new RunValues(),
+      tip: head.tip,
+      wakeAtMs: undefined,
+      snapshotSeq,
+    }
   }
 }
-
-/** A blob or inline payload of a run as a value, for views. */
-export const valueOf = async (
-  store: Store,
-  ns: string,
-  run: string,
-  payload: { value: Json } | { blob: string; bytes: number },
-): Promise<Json> => ('blob' in payload ? ((await store.blob(ns, run, payload.blob)) ?? null) : payload.value)

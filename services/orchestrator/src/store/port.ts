@@ -26,10 +26,13 @@ export interface Submission {
   fingerprint: string
   /** A new random tip. */
   tip: string
-  /** `restart`: an ended run of the same id is deleted first, in the same script. */
+  /**
+   * `restart`: an ended run of the same id is deleted first, in the same script: journal, out, snapshot, due, unsent,
+   * and its blobs but the one the new input names.
+   */
   onConflict: 'reject' | 'restart'
 }
-/** `exists`: nothing was written; the caller compares fingerprints. */
+/** `exists`: nothing was written; the caller compares fingerprints. A repeat, known by its tip, is `created` again. */
 export type Submitted = { status: 'created'; head: RunHead } | { status: 'exists'; head: RunHead }
 
 /** A command waiting in a mailbox. `atMs` is the Redis time of its arrival: the engine's `now`. */
@@ -51,9 +54,14 @@ export interface Append {
   expect: { version: number; tip: string }
   /** New random tip. With no events the tip and version stay as they are. */
   tip: string
-  /** Sequences continue at expect.version + 1. May be empty: then only acks, receipts, wake, unsent are written. */
+  /**
+   * Sequences continue at expect.version + 1, else the store throws. May be empty: then only acks, receipts, wake,
+   * unsent are written, and a change of `status` or `out` throws, since no tip would tell its repeat.
+   */
   events: readonly Event[]
+  /** `from` is what the fold said; the index entry that goes is the one the head names. */
   status: { from: RunStatus; to: RunStatus }
+  /** Set exactly when `status.to` is an end. */
   endedAtMs: number | null
   /** Fields set (a dispatch, or the next delivery) and removed in `out`. An ended run's `out` is deleted. */
   out: { set: readonly { path: string; attempt: number; delivery: number }[]; remove: readonly string[] }
@@ -97,7 +105,7 @@ export interface StoredDefinition {
 /** What callers need: submit, ask, read. */
 export interface RunReader {
   submit(submission: Submission): Promise<Submitted>
-  /** Puts a command into its run's mailbox. */
+  /** Puts a command into its run's mailbox; one that asks a receipt once in 24 h, a repeat adds nothing. */
   send(command: Command): Promise<void>
   receipt(ns: string, run: string, command: string): Promise<Verdict | null>
   head(ns: string, run: string): Promise<RunHead | null>
@@ -105,6 +113,10 @@ export interface RunReader {
   journal(ns: string, run: string, from: number, limit: number): Promise<Event[]>
   /** All of a run's `out`, or the named paths. */
   out(ns: string, run: string, paths?: readonly string[]): Promise<Map<string, OutEntry>>
+  /**
+   * Newest first, by time and id; all conditions together, `sinceMs` and `untilMs` inclusive. A page may be short and
+   * still have a cursor, when too much had to be looked through. Throws BadCursorError.
+   */
   list(ns: string, filter: RunFilter, limit: number, cursor: string | null): Promise<Page<RunHead>>
   putBlob(ns: string, run: string, sha: string, text: string): Promise<void>
   blob(ns: string, run: string, sha: string): Promise<Json | null>
@@ -128,17 +140,23 @@ export interface DefinitionStore {
 export interface ShardStore {
   /**
    * Takes or renews the lease of a shard: the epoch, or null while another engine's lease runs (Redis time).
-   * Taking it (not renewing) counts the epoch up; `clean` tells whether the last owner released it.
+   * Taking it (not renewing) counts the epoch up; `clean` tells whether the last owner released it (or there was
+   * none). An engine whose lease ran out while nobody came renews. Engine ids are of one process life. `taken`: this
+   * store has not told this engine of the epoch before; what counts is whether the epoch is the one it holds.
    */
   own(shard: number, engine: string, leaseMs: number): Promise<{ epoch: number; taken: boolean; clean: boolean } | null>
   release(shard: number, engine: string, epoch: number): Promise<void>
-  /** Entries after each given stream id (exclusive), in order; waits up to `blockMs` when there are none. */
+  /**
+   * Entries after each given stream id (exclusive), in order within a shard, at most `count` of each; waits up to
+   * `blockMs` (at most 10 s) when there are none. Whatever is in a mailbox is unserved: a new owner reads from `0`.
+   * One read at a time. An entry that is no command at all goes to `dead` and is not answered.
+   */
   read(from: readonly { shard: number; after: string }[], count: number, blockMs: number): Promise<MailboxEntry[]>
   /** Pipelined; each answers for itself. Appends of one run must not be in flight side by side. */
   append(appends: readonly Append[]): Promise<Appended[]>
-  /** Acknowledges entries of runs that do not exist, under the epoch. */
+  /** Acknowledges entries of runs that do not exist, under the epoch; who waits is refused with `unknown_run`. */
   discard(shard: number, engine: string, epoch: number, entries: readonly string[]): Promise<void>
-  /** Moves ripe runs from `due` into the mailbox as `wake` commands; the next due time, or null. */
+  /** Moves ripe runs from `due` into the mailbox as `wake` commands; the next due time, or null. Nothing when deposed. */
   ripen(
     shard: number,
     engine: string,
@@ -148,21 +166,23 @@ export interface ShardStore {
   /** Messages of `append` that have not been marked `sent` and are older than `olderThanMs`. */
   unsent(shard: number, olderThanMs: number, limit: number): Promise<{ ns: string; run: string; message: string }[]>
   sent(shard: number, messages: readonly { ns: string; run: string; message: string }[]): Promise<void>
+  /** Ignored when a later one is kept, or the journal does not reach `seq`. */
   putSnapshot(ns: string, run: string, seq: number, text: string): Promise<void>
-  /** Counts one more trial of an entry, durably, and answers the count. */
+  /** Counts one more trial of an entry, durably, and answers the count. Forgotten when the entry is served. */
   trial(shard: number, entry: string): Promise<number>
-  /** Moves an entry to `dead` with the reason; the rest of the shard goes on. */
+  /** Moves an entry to `dead` with the reason; the rest of the shard goes on. Who waits is refused. */
   bury(shard: number, entry: MailboxEntry, why: string): Promise<void>
   /** Workers that hold, or held, claims in the shard. */
   claimants(shard: number): Promise<string[]>
   /** Task ids a worker holds in the shard. */
   claimsOf(shard: number, worker: string): Promise<string[]>
-  /** Forgets a worker whose claims are gone. */
+  /** Forgets a worker whose claims are gone; one that still holds any stays. */
   forgetClaimant(shard: number, worker: string): Promise<void>
-  /** Interrupts a waiting `read`. */
+  /** Interrupts a waiting `read`, which then answers nothing; when none waits, the next one. */
   interrupt(): void
 }
 
 export interface Store extends RunReader, DefinitionStore, ShardStore {
+  /** Ends what the store opened, not the connection it was given. */
   close(): Promise<void>
 }

@@ -5,7 +5,20 @@ import { createClaims } from '@stepfleet/runtime'
 import { eventually, type FaultProxy, faultProxy, startRedis, type TestRedis } from '@stepfleet/testkit'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { dispatch, type Harness, NS, outcome, ownedRun, shardOfRun, signal, waiting } from './conformance/harness.ts'
+import {
+  dispatch,
+  endOf,
+  type Harness,
+  NS,
+  outcome,
+  ownedRun,
+  shardOfRun,
+  signal,
+  startCommand,
+  submission,
+  waiting,
+  workflow,
+} from './conformance/harness.ts'
 import { storeConformance } from './conformance.ts'
 import { checkShards, createRedisStore, ShardCountError } from './redis-store.ts'
 
@@ -45,6 +58,31 @@ describe('shard count', () => {
     await client.set(FLEET.shards, '16')
     await expect(checkShards(client)).rejects.toThrow(ShardCountError)
     expect(await client.get(FLEET.shards)).toBe('16')
+  })
+})
+
+describe('indexes', () => {
+  it('hold a run under what it is now, and nothing of what it was', async () => {
+    const h = await make()
+    const run = await ownedRun(h)
+    const holding = async (): Promise<string[]> => {
+      const keys = await client.keys(`${shardKeys(run.shard).index(NS, '')}*`)
+      const scores = await Promise.all(keys.map((key) => client.zscore(key, run.run)))
+      const names = keys.filter((_, i) => scores[i] !== null)
+      return names.map((key) => key.slice(shardKeys(run.shard).index(NS, '').length)).sort()
+    }
+    expect(await holding()).toEqual(['all', 'status:queued', 'workflow:report'])
+    await run.append()
+    expect(await holding()).toEqual(['all', 'status:running', 'workflow:report'])
+    await run.append(endOf(await run.head()))
+    expect(await holding()).toEqual(['all', 'status:completed', 'workflow:report'])
+    const again = startCommand(run.run, { workflow: workflow('tea'), labels: { team: 'a' } })
+    await h.store.submit(submission(again, { onConflict: 'restart' }))
+    expect(await holding()).toEqual(['all', 'label:team:a', 'status:queued', 'workflow:tea'])
+    await run.append(endOf(await run.head()))
+    await h.store.submit(submission(startCommand(run.run), { onConflict: 'restart' }))
+    expect(await holding()).toEqual(['all', 'status:queued', 'workflow:report'])
+    await h.stop()
   })
 })
 

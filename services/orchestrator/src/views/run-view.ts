@@ -1,8 +1,18 @@
 // The view of a run: its journal folded, joined with what is out now. Made for reading; nothing decides on it.
-import type { Cost, Json, OutEntry, Payload, RunSummary, RunView, StepStatus, StepView, ToolManifest } from '@stepfleet/contracts'
+import type {
+  Cost,
+  Json,
+  OutEntry,
+  Payload,
+  RunSummary,
+  RunView,
+  StepStatus,
+  StepView,
+  ToolManifest,
+} from '@stepfleet/contracts'
 import { attemptViews, kindOf, type Plan, type RunState, type StepState } from '@stepfleet/engine'
-import { loadRun, type LoadedRun } from '../drive/runs.ts'
 import type { Plans } from '../drive/plans.ts'
+import { type LoadedRun, loadRun } from '../drive/runs.ts'
 import type { RunHead, Store } from '../store/port.ts'
 import { type WhyContext, whyPending, whyRun, whyStep } from './why.ts'
 
@@ -12,7 +22,14 @@ export interface ViewDeps {
   tools(): Promise<ReadonlyMap<string, ToolManifest>>
 }
 
-const noCost = (): Cost => ({ microUsd: 0, inputTokens: 0, outputTokens: 0, calls: 0, unpricedCalls: 0, scripted: false })
+const noCost = (): Cost => ({
+  microUsd: 0,
+  inputTokens: 0,
+  outputTokens: 0,
+  calls: 0,
+  unpricedCalls: 0,
+  scripted: false,
+})
 
 const add = (sum: Cost, more: Cost): void => {
   sum.microUsd += more.microUsd

@@ -1,6 +1,7 @@
 // why: what a step waits for, in words for a tired person.
-import type { Plan, RunState, StepState } from '@stepfleet/engine'
+
 import type { OutEntry, ToolManifest } from '@stepfleet/contracts'
+import type { Plan, RunState, StepState } from '@stepfleet/engine'
 
 export interface WhyContext {
   plan: Plan

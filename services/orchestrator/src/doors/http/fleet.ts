@@ -10,9 +10,12 @@ import {
   readySchema,
 } from './bodies.ts'
 import type { Door, HttpContext } from './context.ts'
+import { within } from './plumbing/guard.ts'
 import { Rejection, rejectionOf } from './problems.ts'
 
 const tags = ['fleet']
+/** A probe that waits longer has given up on us. */
+const READY_LIMIT_MS = 1_000
 const QUEUE_NAME = /^[A-Za-z0-9._-]{1,200}$/
 
 export const fleetRoutes = (app: Door, context: HttpContext): void => {
@@ -83,7 +86,7 @@ export const healthRoutes = (app: Door, context: HttpContext): void => {
       const role = context.config.ROLE
       if (context.closing.aborted) return reply.code(503).send({ ready: false, role, why: 'closing' })
       try {
-        await context.store.now()
+        await within(context.store.now(), READY_LIMIT_MS)
         return reply.code(200).send({ ready: true, role })
       } catch (error) {
         return reply.code(503).send({ ready: false, role, why: rejectionOf(error).code })

@@ -44,6 +44,8 @@ describe('a body that cannot be read', () => {
     expectProblem(await send('['.repeat(10_000_000)), 'invalid_json')
     expectProblem(await send(`{"input":${'{"a":'.repeat(101)}1${'}'.repeat(101)}}`), 'invalid_json')
     expectProblem(await send(`{"input":[${'0,'.repeat(1_500_000)}0]}`), 'payload_too_large')
+    const keys = Array.from({ length: 200_001 }, (_, i) => `"${i}":0`).join(',')
+    expectProblem(await send(`{"input":{${keys}}}`), 'payload_too_large')
     expectProblem(await send('['.repeat(100_000), 'application/yaml'), 'invalid_json')
     expectProblem(await send(`${'- '.repeat(100_000)}a`, 'application/yaml'), 'invalid_json')
     expect(performance.now() - started).toBeLessThan(3_000)

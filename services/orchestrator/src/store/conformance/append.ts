@@ -88,10 +88,11 @@ const outAndSize = (h: () => Harness): void => {
     const { store } = h()
     const run = await ownedRun(h())
     const commands = Array.from({ length: 2_100 }, () => signal(run.run))
-    for (const command of commands) await store.send(command)
+    await Promise.all(commands.map((command) => store.send(command)))
     const entries = await waiting(store, run.shard)
-    const numbers = Array.from({ length: 3_500 }, (_, i) => i)
-    const set = numbers.slice(0, 2_500).map((i) => ({ path: `s[${i}]`, attempt: 1, delivery: i + 1 }))
+    // Lua's unpack has room for about 8,000 values: 4,500 fields of out are 9,000
+    const numbers = Array.from({ length: 4_500 }, (_, i) => i)
+    const set = numbers.map((i) => ({ path: `s[${i}]`, attempt: 1, delivery: i + 1 }))
     const unsent = numbers.map(String)
     await run.append({
       events: numbers.map((i) => note(i + 1)),
@@ -99,11 +100,11 @@ const outAndSize = (h: () => Harness): void => {
       unsent,
       ack: entries.map(({ id }) => id),
     })
-    expect(await store.journal(NS, run.run, 1, 10_000)).toHaveLength(3_500)
+    expect(await store.journal(NS, run.run, 1, 10_000)).toHaveLength(4_500)
     const out = await store.out(NS, run.run)
-    expect([out.size, out.get('s[2499]')]).toEqual([2_500, unclaimed(1, 2_500)])
+    expect([out.size, out.get('s[4499]')]).toEqual([4_500, unclaimed(1, 4_500)])
     expect(await waiting(store, run.shard)).toEqual([])
-    expect(await store.unsent(run.shard, 0, 10_000)).toHaveLength(3_500)
+    expect(await store.unsent(run.shard, 0, 10_000)).toHaveLength(4_500)
     await run.append({ out: { set: [], remove: set.slice(1).map(({ path }) => path) } })
     expect([...(await store.out(NS, run.run)).keys()]).toEqual(['s[0]'])
   })

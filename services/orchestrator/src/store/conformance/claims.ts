@@ -112,6 +112,9 @@ const begin = (h: () => Harness): void => {
     expect(await claims.begin(task, 'token-1')).toBe(false)
     await run.append(dispatch('a', 1, 2))
     expect(await claims.begin(task, 'token-1')).toBe(false)
+    await claims.claim({ ...task, delivery: 2 }, 'worker-1', 'token-1')
+    expect(await claims.begin(task, 'token-1')).toBe(false)
+    expect(await claims.begin({ ...task, attempt: 2, delivery: 2 }, 'token-1')).toBe(false)
   })
 }
 
@@ -150,6 +153,10 @@ const report = (h: () => Harness): void => {
     await expectUnchanged(h(), run, async () => {
       expect(await claims.report(task, 'token-1', command)).toBe('repeat')
     })
+    expect(await claims.report(task, 'token-2', { ...command, id: 'other' })).toBe('late')
+    const second = { ...task, delivery: 2 }
+    expect(await claims.report(second, 'token-1', outcome(second, atMs, { id: 'third' }))).toBe('late')
+    expect((await store.out(NS, run.run)).get('a')?.reported).toBe(false)
   })
 
   it('knows the re-sent report of an outcome that was served meanwhile', async () => {

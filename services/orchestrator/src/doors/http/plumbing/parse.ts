@@ -8,6 +8,8 @@ import { findSyntaxError } from './json-place.ts'
 export const MAX_DEPTH = 100
 /** Most values in one body. */
 export const MAX_VALUES = 1_000_000
+/** Most keys in one body: they are sorted for the fingerprint, and a million took 4 s of the thread that serves everybody. */
+export const MAX_KEYS = 200_000
 /** YAML is parsed at about a megabyte a second, on the thread that serves everybody. */
 export const MAX_YAML_BYTES = 512 * 1024
 /** Each level of a YAML block is indented by at least one column. */
@@ -21,6 +23,7 @@ const tooDeep = () => invalid(`nested deeper than ${MAX_DEPTH} levels`)
 const checkShape = (text: string): void => {
   let depth = 0
   let values = 1
+  let keys = 0
   let quoted = false
   for (let i = 0; i < text.length; i += 1) {
     const c = text.charCodeAt(i)
@@ -35,8 +38,10 @@ const checkShape = (text: string): void => {
       if (depth > MAX_DEPTH) throw tooDeep()
     } else if (c === 0x7d || c === 0x5d) depth -= 1
     else if (c === 0x2c) values += 1
+    else if (c === 0x3a) keys += 1
   }
   if (values > MAX_VALUES) throw new Rejection('payload_too_large', `more than ${MAX_VALUES} values`)
+  if (keys > MAX_KEYS) throw new Rejection('payload_too_large', `more than ${MAX_KEYS} keys`)
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u

@@ -1,0 +1,125 @@
+// What a person, or a supervisor model, asks of a step: approve, retry, skip, override, fail.
+import { type CommandOf, failure, type Verdict } from '@stepfleet/contracts'
+import { failStep } from '../decide/failure-policy.ts'
+import { holdsSecretMarker } from '../expressions.ts'
+import { parsePath } from '../state/paths.ts'
+import { isEnded, openCase, type StepState } from '../state/state.ts'
+import { emit, planOf, type Turn } from '../turn.ts'
+import { applied, refused, refuseEnded } from './verdict.ts'
+import { giveApproval } from './wake.ts'
+
+type StepCommand = CommandOf<'approve' | 'retry' | 'skip' | 'override' | 'fail'>
+type Found = { step: StepState | null } | { refusal: Verdict }
+
+/** A top-level step of the workflow that has no record yet may be skipped or overridden before its time. */
+const find = (turn: Turn, command: StepCommand): Found => {
+  const over = refuseEnded(turn)
+  if (over) return { refusal: over }
+  const step = turn.state.steps.get(command.path)
+  if (!step) {
+    const { role, node } = parsePath(command.path)
+    if (role === 'step' && turn.plan.steps.has(node)) return { step: null }
+    return { refusal: refused('unknown_step', `the run has no step ${command.path}`) }
+  }
+  if (command.case !== undefined && command.case !== openCase(step)) {
+    return { refusal: refused('case_closed', `case ${command.case} is closed; somebody decided before`) }
+  }
+  if (isEnded(step)) return { refusal: refused('step_ended', `step ${step.path} is ${step.phase}`) }
+  return { step }
+}
+
+const why = (command: StepCommand) => (command.reason === undefined ? {} : { reason: command.reason })
+
+/** Closes the open case, if there is one, with what was done. */
+const resolve = (
+  turn: Turn,
+  step: StepState | null,
+  command: StepCommand,
+  action: 'retry' | 'skip' | 'override' | 'fail',
+) => {
+  const open = step && openCase(step)
+  if (!open) return
+  emit(turn, { type: 'escalation.resolved', path: step.path, case: open, action, by: command.by.id, ...why(command) })
+}
+
+export const acceptApprove = (turn: Turn, command: CommandOf<'approve'>): Verdict => {
+  const found = find(turn, command)
+  if ('refusal' in found) return found.refusal
+  const { step } = found
+  if (!step?.approval || step.approval.given) {
+    return refused('step_not_waiting', `step ${command.path} does not wait for an approval`)
+  }
+  const { approved, edits, reason } = command
+  if (edits !== undefined && holdsSecretMarker(edits)) return refuseMarkers
+  giveApproval(turn, step, { approved, by: command.by.id, reason, edits })
+  return applied(turn)
+}
+
+export const acceptRetry = (turn: Turn, command: CommandOf<'retry'>): Verdict => {
+  const found = find(turn, command)
+  if ('refusal' in found) return found.refusal
+  const { step } = found
+  if (step?.phase === 'scheduled') return refused('step_in_flight', `step ${command.path} is running`)
+  if (step?.phase !== 'escalated' && step?.phase !== 'retrying') {
+    return refused('step_not_waiting', `step ${command.path} has not failed`)
+  }
+  const refusal = refuseEdit(turn, step, command)
+  if (refusal) return refusal
+  resolve(turn, step, command, 'retry')
+  const edit = command.edit ? { edit: command.edit } : {}
+  emit(turn, { type: 'step.retried', path: step.path, ...edit, by: command.by.id, ...why(command) })
+  return applied(turn)
+}
+
+/** Only a definition may name a secret: an operator who can edit an input could read any of them. */
+const refuseMarkers = refused('bad_request', 'an edit may not hold the keys $secret or $concat')
+
+/** An edit must fit the kind of step: nothing is accepted and ignored. */
+const refuseEdit = (turn: Turn, step: StepState, command: CommandOf<'retry'>): Verdict | null => {
+  const { edit } = command
+  if (!edit) return null
+  const { kind } = planOf(turn.plan, step.node).body
+  const isTool = step.role === 'tool' || kind === 'tool'
+  const isModel = step.role === 'turn' || kind === 'llm'
+  if (edit.with && holdsSecretMarker(edit.with)) return refuseMarkers
+  if (edit.with && !isTool) return refused('bad_request', `step ${step.path} is no tool: it has no \`with\` to edit`)
+  if (edit.model && !isModel)
+    return refused('bad_request', `step ${step.path} is no model call: it has no model to edit`)
+  if (edit.prompt && kind !== 'llm')
+    return refused('bad_request', `step ${step.path} is no llm step: it has no prompt to edit`)
+  return null
+}
+
+export const acceptSkip = (turn: Turn, command: CommandOf<'skip'>): Verdict => {
+  const found = find(turn, command)
+  if ('refusal' in found) return found.refusal
+  if (found.step?.role === 'turn') {
+    return refused('bad_request', `a turn cannot be skipped; retry or override it, or skip ${found.step.parent}`)
+  }
+  resolve(turn, found.step, command, 'skip')
+  emit(turn, { type: 'step.skipped', path: command.path, because: 'operator', by: command.by.id, ...why(command) })
+  return applied(turn)
+}
+
+export const acceptOverride = (turn: Turn, command: CommandOf<'override'>): Verdict => {
+  const found = find(turn, command)
+  if ('refusal' in found) return found.refusal
+  resolve(turn, found.step, command, 'override')
+  emit(turn, {
+    type: 'step.overridden',
+    path: command.path,
+    output: command.output,
+    by: command.by.id,
+    ...why(command),
+  })
+  return applied(turn)
+}
+
+export const acceptFail = (turn: Turn, command: CommandOf<'fail'>): Verdict => {
+  const found = find(turn, command)
+  if ('refusal' in found) return found.refusal
+  if (found.step?.phase !== 'escalated') return refused('step_not_waiting', `step ${command.path} has no open case`)
+  resolve(turn, found.step, command, 'fail')
+  failStep(turn, command.path, failure('failed_by_operator', command.reason ?? `${command.by.id} gave it up`))
+  return applied(turn)
+}

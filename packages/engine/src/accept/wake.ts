@@ -1,0 +1,130 @@
+// Wakes: timers that have come due. A timer is never a fact; what follows from it is.
+import { failure, type Json, type Observation, type Verdict } from '@stepfleet/contracts'
+import { caseId, settleFailure } from '../decide/failure-policy.ts'
+import { isEnded, lastAttempt, openCase, runHasEnded, type StepState, type Timer } from '../state/state.ts'
+import { armCheck, FIRST_CHECK_MS, TIMEOUT_GRACE_MS, takeRipe } from '../state/timers.ts'
+import { emit, planOf, type Turn } from '../turn.ts'
+import { failAttempt } from './outcome.ts'
+import { applied } from './verdict.ts'
+
+/** What the driver saw of the tasks that a wake looks at, by path. */
+export type Observations = ReadonlyMap<string, Observation>
+
+/** A task that reported is in the mailbox; this is how long until it is looked at again all the same. */
+const REPORTED_CHECK_MS = 5_000
+
+/** Decides on a task that is out, by what was seen of it. A backlog times nothing out: time runs from the claim. */
+const check = (turn: Turn, step: StepState, seen: Observation | undefined): void => {
+  const last = lastAttempt(step)
+  if (step.phase !== 'scheduled' || !last) return
+  const { path } = step
+  if (!seen || seen.reported) {
+    armCheck(turn.state, path, turn.nowMs + (seen ? REPORTED_CHECK_MS : FIRST_CHECK_MS))
+    return
+  }
+  if (seen.claimedAtMs === null) {
+    if (!seen.jobMissing) {
+      armCheck(turn.state, path, turn.nowMs + FIRST_CHECK_MS)
+      return
+    }
+    const { attempt, delivery } = last
+    emit(turn, { type: 'step.lost', path, attempt, delivery, cause: 'queue', why: 'its job was gone from the queue' })
+    return
+  }
+  const timeoutMs = step.timeoutMs ?? 0
+  const deadlineMs = seen.claimedAtMs + timeoutMs + TIMEOUT_GRACE_MS
+  if (turn.nowMs < deadlineMs) {
+    armCheck(turn.state, path, deadlineMs)
+    return
+  }
+  const message = `no answer within ${timeoutMs} ms of the claim`
+  const unknown = step.effect === 'once' && seen.begun
+  failAttempt(turn, step, unknown ? failure('outcome_unknown', message) : failure('timeout', message))
+}
+
+const expire = (turn: Turn, step: StepState): void => {
+  const { approval, path } = step
+  if (!approval || approval.given || step.phase !== 'waiting') return
+  if (approval.onExpiry === 'escalate') {
+    const cause = failure('deadline_exceeded', 'nobody answered the approval in time')
+    emit(turn, { type: 'step.escalated', path, case: caseId(turn), reason: 'requires_human', failure: cause })
+    return
+  }
+  giveApproval(turn, step, {
+    approved: approval.onExpiry === 'approve',
+    by: 'expiry',
+    reason: 'nobody answered in time',
+  })
+}
+
+/** Records an answer and what it means: an approval completes, a gate opens or fails its step. */
+export const giveApproval = (
+  turn: Turn,
+  step: StepState,
+  answer: { approved: boolean; by: string; reason?: string | undefined; edits?: Json | undefined },
+): void => {
+  const { path } = step
+  const gate = step.approval?.gate ?? false
+  const reason = answer.reason === undefined ? {} : { reason: answer.reason }
+  const edits = answer.edits === undefined ? {} : { edits: answer.edits }
+  emit(turn, {
+    type: 'approval.given',
+    path,
+    case: openCase(step) ?? '',
+    approved: answer.approved,
+    by: answer.by,
+    ...reason,
+    ...edits,
+  })
+  if (gate) {
+    if (!answer.approved)
+      settleFailure(turn, path, failure('gate_rejected', answer.reason ?? `rejected by ${answer.by}`))
+    return
+  }
+  const output = {
+    approved: answer.approved,
+    by: answer.by,
+    at: new Date(turn.nowMs).toISOString(),
+    reason: answer.reason ?? null,
+    edits: answer.edits ?? null,
+  }
+  emit(turn, { type: 'step.completed', path, output: turn.values.pack(output) })
+}
+
+const ring = (turn: Turn, timer: Timer, observed: Observations): void => {
+  const { path } = timer
+  const step = turn.state.steps.get(path)
+  if (runHasEnded(turn.state)) return
+  // a step that could not begin has no record yet
+  if (!step && timer.kind === 'retry') turn.state.agenda.add(path)
+  if (!step || isEnded(step)) return
+  switch (timer.kind) {
+    case 'retry':
+      turn.state.agenda.add(path)
+      return
+    case 'check':
+      check(turn, step, observed.get(path))
+      return
+    case 'wait':
+      emit(turn, { type: 'step.completed', path, output: { value: { at: new Date(turn.nowMs).toISOString() } } })
+      return
+    case 'signal': {
+      const name = step.opening?.kind === 'signal' ? step.opening.name : ''
+      settleFailure(turn, path, failure('signal_timeout', `signal ${name} did not come in time`))
+      return
+    }
+    case 'expiry':
+      expire(turn, step)
+      return
+    case 'deadline': {
+      const limitMs = planOf(turn.plan, step.node).deadlineMs
+      settleFailure(turn, path, failure('deadline_exceeded', `not done within ${limitMs} ms of being ready`))
+      return
+    }
+  }
+}
+
+export const acceptWake = (turn: Turn, observed: Observations): Verdict => {
+  for (const timer of takeRipe(turn.state, turn.nowMs)) ring(turn, timer, observed)
+  return applied(turn)
+}

@@ -1,0 +1,61 @@
+// agent: a model with tools, until it answers. Every model call and every tool call is a step of its own, so a
+// crash in turn 17 resumes in turn 17, and no tool call is left without its result.
+import { failure, type Json } from '@stepfleet/contracts'
+import { toolPath, turnPath } from '../state/paths.ts'
+import { isEnded, type StepState } from '../state/state.ts'
+import { emit, type Looked, planOf, type Turn } from '../turn.ts'
+import { settleFailure } from './failure-policy.ts'
+import { start } from './start.ts'
+import { turnOutput } from './tool-use.ts'
+
+/** Goes on from the newest turn: its tools, the next turn, or the answer. */
+export const advanceAgent = (turn: Turn, agent: StepState): Looked => {
+  if (agent.turns === 0) return start(turn, turnPath(agent.path, 1))
+  const call = turn.state.steps.get(turnPath(agent.path, agent.turns))
+  if (!call || !isEnded(call)) return 'done'
+  if (call.phase === 'failed' || call.phase === 'skipped' || call.phase === 'cancelled') {
+    const cause = call.failure ?? failure('failed_by_operator', `${call.path} was ${call.phase}`)
+    settleFailure(turn, agent.path, cause)
+    return 'done'
+  }
+  const answer = turnOutput(turn, agent.path, agent.turns)
+  if (answer === null) return 'wait'
+  if (answer.toolUses.length === 0) return finish(turn, agent, answer.text)
+  return runTools(turn, agent, answer.toolUses.length)
+}
+
+/** Starts the tools of the newest turn side by side; when all have ended, the next turn. */
+const runTools = (turn: Turn, agent: StepState, uses: number): Looked => {
+  let ended = 0
+  for (let use = 0; use < uses; use += 1) {
+    const path = toolPath(agent.path, agent.turns, use)
+    if (!turn.state.steps.has(path) && start(turn, path) === 'wait') return 'wait'
+    const step = turn.state.steps.get(path)
+    if (step && isEnded(step)) ended += 1
+  }
+  if (ended < uses) return 'done'
+  const body = planOf(turn.plan, agent.node).body
+  const max = body.kind === 'agent' ? body.maxTurns : 0
+  if (agent.turns >= max) {
+    settleFailure(turn, agent.path, failure('max_turns_exceeded', `no answer within ${max} turns`))
+    return 'done'
+  }
+  return start(turn, turnPath(agent.path, agent.turns + 1))
+}
+
+const finish = (turn: Turn, agent: StepState, text: string): Looked => {
+  const body = planOf(turn.plan, agent.node).body
+  const output = body.kind === 'agent' && body.output ? parseAnswer(text) : { value: text }
+  if (output) emit(turn, { type: 'step.completed', path: agent.path, output: turn.values.pack(output.value) })
+  else settleFailure(turn, agent.path, failure('malformed_output', 'the answer is not JSON', { class: 'permanent' }))
+  return 'done'
+}
+
+/** The worker has checked the text against the schema; an operator's override has not been. */
+const parseAnswer = (text: string): { value: Json } | null => {
+  try {
+    return { value: JSON.parse(text) }
+  } catch {
+    return null
+  }
+}

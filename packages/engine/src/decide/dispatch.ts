@@ -1,0 +1,42 @@
+// dispatch: sends the next delivery of a step's task out, under the limit of tasks a run may have out.
+import { type Effect, failure, LIMITS } from '@stepfleet/contracts'
+import { inputOf } from '../messages/inputs.ts'
+import { blankStep, lastAttempt } from '../state/state.ts'
+import { emit, type Looked, type Turn } from '../turn.ts'
+import { settleFailure } from './failure-policy.ts'
+
+export const dispatch = (
+  turn: Turn,
+  path: string,
+  task: { queue: string; effect: Effect; timeoutMs: number; tool?: string },
+): Looked => {
+  const { state } = turn
+  if (state.counts.scheduled >= LIMITS.tasksOut) {
+    state.backlog.add(path)
+    return 'done'
+  }
+  const step = state.steps.get(path)
+  if (!step && state.steps.size >= LIMITS.stepsPerRun) {
+    settleFailure(turn, path, failure('limit_exceeded', `a run has at most ${LIMITS.stepsPerRun} steps`))
+    return 'done'
+  }
+  // rendered before the fact: an input that cannot be rendered is a failed step, never a lost message
+  const input = inputOf(turn, step ?? blankStep(path, turn.nowMs))
+  if (input === null) return 'wait'
+  if (!input.ok) {
+    settleFailure(turn, path, input.failure)
+    return 'done'
+  }
+  const last = step && lastAttempt(step)
+  const again = last?.outcome === 'out' ? last : undefined
+  const event = emit(turn, {
+    type: 'step.dispatched',
+    path,
+    attempt: again?.attempt ?? (last?.attempt ?? 0) + 1,
+    delivery: again ? again.delivery + 1 : 1,
+    ...task,
+    ...(step && step.edition > 1 ? { edition: step.edition } : {}),
+  })
+  turn.inputs.set(event.seq, input.value)
+  return 'done'
+}

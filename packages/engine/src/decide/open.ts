@@ -1,0 +1,130 @@
+// open: the kinds that run no task of their own. They ask, open, or end at once; what they fix is in the journal.
+import { type AgentToolBinding, failure, type Json, LIMITS, parseDurationMs } from '@stepfleet/contracts'
+import type { AgentBody, AgentTool, StepBody, Template } from '../definition/plan.ts'
+import { itemsOf, render } from '../scope.ts'
+import { parsePath } from '../state/paths.ts'
+import { lookAgain } from '../state/timers.ts'
+import { emit, type Looked, type Turn } from '../turn.ts'
+import { caseId, expressionFailure, settleFailure } from './failure-policy.ts'
+
+type BodyOf<K extends StepBody['kind']> = Extract<StepBody, { kind: K }>
+
+export const askGate = (turn: Turn, path: string): Looked => {
+  if (turn.state.steps.get(path)?.approval?.gate) return 'done'
+  emit(turn, { type: 'approval.asked', path, case: caseId(turn), gate: true, onExpiry: 'reject' })
+  return 'done'
+}
+
+const evaluate = (turn: Turn, path: string, template: Template, place: string): { value: Json } | 'wait' | 'failed' => {
+  const rendered = render(turn, template, path)
+  if (rendered === null) return 'wait'
+  if (rendered.ok) return { value: rendered.value }
+  settleFailure(turn, path, expressionFailure(`steps.${parsePath(path).node}.${place}`, rendered.message))
+  return 'failed'
+}
+
+export const completeValue = (turn: Turn, path: string, body: BodyOf<'value'>): Looked => {
+  const result = evaluate(turn, path, body.value, 'value')
+  if (result === 'wait') return 'wait'
+  if (result !== 'failed') emit(turn, { type: 'step.completed', path, output: turn.values.pack(result.value) })
+  return 'done'
+}
+
+export const askApproval = (turn: Turn, path: string, body: BodyOf<'approval'>): Looked => {
+  const shown = body.show ? evaluate(turn, path, body.show, 'approval.show') : null
+  if (shown === 'wait') return 'wait'
+  if (shown === 'failed') return 'done'
+  emit(turn, {
+    type: 'approval.asked',
+    path,
+    case: caseId(turn),
+    gate: false,
+    onExpiry: body.onExpiry,
+    ...(shown ? { show: turn.values.pack(shown.value) } : {}),
+    ...(body.assignee === null ? {} : { assignee: body.assignee }),
+    ...(body.expiresMs === null ? {} : { expiresAtMs: turn.nowMs + body.expiresMs }),
+  })
+  return 'done'
+}
+
+/** Epoch milliseconds of a rendered time, or null. Times are RFC 3339 texts or epoch milliseconds. */
+const timeOf = (mode: 'for' | 'until', value: Json, nowMs: number): number | null => {
+  if (mode === 'for') {
+    const ms = typeof value === 'string' ? parseDurationMs(value) : null
+    return ms === null ? null : nowMs + ms
+  }
+  if (typeof value === 'number' && Number.isFinite(value)) return Math.round(value)
+  const at = typeof value === 'string' ? Date.parse(value) : Number.NaN
+  return Number.isNaN(at) ? null : at
+}
+
+export const openWait = (turn: Turn, path: string, body: BodyOf<'wait'>): Looked => {
+  const result = evaluate(turn, path, body.time, 'wait')
+  if (result === 'wait') return 'wait'
+  if (result === 'failed') return 'done'
+  const untilMs = timeOf(body.mode, result.value, turn.nowMs)
+  if (untilMs === null) {
+    const hint = body.mode === 'for' ? 'a duration such as 10m' : 'an RFC 3339 time or epoch milliseconds'
+    const message = `${JSON.stringify(result.value)} is not ${hint}`
+    settleFailure(turn, path, expressionFailure(`steps.${parsePath(path).node}.wait`, message))
+    return 'done'
+  }
+  emit(turn, { type: 'step.opened', path, opening: { kind: 'wait', untilMs } })
+  return 'done'
+}
+
+export const openSignal = (turn: Turn, path: string, body: BodyOf<'signal'>): Looked => {
+  const result = evaluate(turn, path, body.name, 'signal')
+  if (result === 'wait') return 'wait'
+  if (result === 'failed') return 'done'
+  const name = typeof result.value === 'string' ? result.value : JSON.stringify(result.value)
+  const untilMs = body.timeoutMs === null ? null : turn.nowMs + body.timeoutMs
+  emit(turn, { type: 'step.opened', path, opening: { kind: 'signal', name, untilMs } })
+  return 'done'
+}
+
+export const openEach = (turn: Turn, path: string): Looked => {
+  const items = itemsOf(turn, path)
+  if (items === null) return 'wait'
+  if (!items.ok) {
+    settleFailure(turn, path, expressionFailure(`steps.${path}.each.in`, items.message))
+  } else if (!Array.isArray(items.value)) {
+    const message = `needs a list, got ${JSON.stringify(items.value)?.slice(0, 100)}`
+    settleFailure(turn, path, failure('each_failed', `steps.${path}.each.in ${message}`))
+  } else if (items.value.length > LIMITS.eachItems) {
+    const message = `${items.value.length} items; an each takes at most ${LIMITS.eachItems}`
+    settleFailure(turn, path, failure('limit_exceeded', `steps.${path}.each.in has ${message}`))
+  } else {
+    emit(turn, { type: 'step.opened', path, opening: { kind: 'each', count: items.value.length } })
+  }
+  return 'done'
+}
+
+const bind = (turn: Turn, tool: AgentTool): AgentToolBinding | null => {
+  const manifest = turn.tools.get(tool.declared?.tool ?? tool.name)
+  if (tool.declared) {
+    // the plan has resolved the effect of an `http` tool; a module tool's is in its manifest
+    const { description, input } = tool.declared
+    return { spec: { name: tool.name, description, input }, effect: tool.effect ?? manifest?.effect ?? 'once' }
+  }
+  return manifest ? { spec: manifest.spec, effect: tool.effect ?? manifest.effect } : null
+}
+
+/** How long until a tool that no worker serves is looked for again. */
+const TOOL_MISSING_MS = 1_000
+
+/** Opens an agent: from here on its list of tools is fixed in the journal. */
+export const openAgent = (turn: Turn, path: string, body: AgentBody): Looked => {
+  const tools: AgentToolBinding[] = []
+  for (const tool of body.tools) {
+    const binding = bind(turn, tool)
+    if (!binding) {
+      // a worker that serves it may be on its way; the view says what is missing
+      lookAgain(turn.state, path, turn.nowMs + TOOL_MISSING_MS)
+      return 'done'
+    }
+    tools.push(binding)
+  }
+  emit(turn, { type: 'step.opened', path, opening: { kind: 'agent', tools } })
+  return 'done'
+}

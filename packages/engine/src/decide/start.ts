@@ -1,0 +1,69 @@
+// start: a step that may begin. Gates ask first; tasks go out under the limit; the other kinds open or end at once.
+import { failure, llmQueue, toolQueue } from '@stepfleet/contracts'
+import type { StepPlan } from '../definition/plan.ts'
+import { parsePath } from '../state/paths.ts'
+import { emit, type Looked, planOf, type Turn } from '../turn.ts'
+import { dispatch } from './dispatch.ts'
+import { askApproval, askGate, completeValue, openAgent, openEach, openSignal, openWait } from './open.ts'
+import { toolUseOf } from './tool-use.ts'
+
+/** Begins a step, an item, an agent's turn or a tool use. */
+export const start = (turn: Turn, path: string): Looked => {
+  const { node, role } = parsePath(path)
+  const plan = planOf(turn.plan, node)
+  if (role === 'tool') return startTool(turn, path)
+  if (role === 'turn') return startTurn(turn, path, plan)
+  if (role === 'step' && plan.each) return openEach(turn, path)
+  if (plan.gate && !turn.state.steps.get(path)?.gateOpen) return askGate(turn, path)
+  return begin(turn, path, plan)
+}
+
+const begin = (turn: Turn, path: string, plan: StepPlan): Looked => {
+  const { body } = plan
+  switch (body.kind) {
+    case 'llm':
+      return dispatch(turn, path, {
+        queue: llmQueue(modelOf(turn, path, body.model)),
+        effect: plan.effect ?? 'read',
+        timeoutMs: plan.timeoutMs,
+      })
+    case 'tool': {
+      const manifest = turn.tools.get(body.tool)
+      const effect = plan.effect ?? manifest?.effect ?? 'once'
+      return dispatch(turn, path, { queue: toolQueue(body.tool), tool: body.tool, effect, timeoutMs: plan.timeoutMs })
+    }
+    case 'agent':
+      return openAgent(turn, path, body)
+    case 'value':
+      return completeValue(turn, path, body)
+    case 'approval':
+      return askApproval(turn, path, body)
+    case 'wait':
+      return openWait(turn, path, body)
+    case 'signal':
+      return openSignal(turn, path, body)
+  }
+}
+
+const modelOf = (turn: Turn, path: string, model: string): string => turn.state.steps.get(path)?.edit?.model ?? model
+
+const startTurn = (turn: Turn, path: string, plan: StepPlan): Looked => {
+  if (plan.body.kind !== 'agent') return 'done'
+  const model = modelOf(turn, path, plan.body.model)
+  return dispatch(turn, path, { queue: llmQueue(model), effect: 'read', timeoutMs: plan.timeoutMs })
+}
+
+/** A tool use of an agent: an unknown name is an answer to the model, not a task. */
+const startTool = (turn: Turn, path: string): Looked => {
+  const use = toolUseOf(turn, path)
+  if (use === null) return 'wait'
+  if (use.binding === null) {
+    const known = use.offered.join(', ') || 'none'
+    const message = `there is no tool ${use.name}; the tools are: ${known}`
+    emit(turn, { type: 'step.failed', path, failure: failure('tool_unknown', message, { class: 'permanent' }) })
+    return 'done'
+  }
+  if (use.gate && !turn.state.steps.get(path)?.gateOpen) return askGate(turn, path)
+  const { name, tool, binding, timeoutMs } = use
+  return dispatch(turn, path, { queue: toolQueue(tool), tool: name, effect: binding.effect, timeoutMs })
+}

@@ -1,0 +1,70 @@
+// What holds where a definition says nothing: retries, timeouts, effects.
+import { type Effect, type Json, LIMITS, parseDurationMs, type RetryDefinition } from '@stepfleet/contracts'
+import { holdsExpression } from '../../expressions/scan.ts'
+import type { RetryPolicy } from '../plan.ts'
+
+/** As architecture.md, 'Resilience'. */
+export const DEFAULT_RETRY: RetryPolicy = { attempts: 5, initialMs: 1_000, factor: 2, maxMs: 60_000, never: [] }
+
+/** Of one attempt, milliseconds. A model may think for minutes; an agent's is that of one model call. */
+export const DEFAULT_TIMEOUT_MS = { llm: 600_000, agent: 600_000, tool: 60_000 } as const
+
+export const DEFAULT_MAX_TURNS = 20
+/** No limit of its own: every item may run at once. */
+export const DEFAULT_CONCURRENCY = LIMITS.eachItems
+
+/** Milliseconds of a duration that was validated; throws on a bug. */
+export const durationMs = (text: string): number => {
+  const ms = parseDurationMs(text)
+  if (ms === null) throw new Error(`not a duration: ${text}`)
+  return ms
+}
+
+/**
+ * The retry policy of a step or agent tool. `declared` goes before `defaults` (of the definition), field by
+ * field. What has effect `once` is tried once unless it declares a retry itself: a general default must not
+ * send a second e-mail.
+ */
+export const retryPolicy = (
+  declared: RetryDefinition | undefined,
+  defaults: RetryDefinition | undefined,
+  effect: Effect | null,
+): RetryPolicy => {
+  const said = { ...defaults, ...declared }
+  const policy: RetryPolicy = {
+    attempts: said.attempts ?? DEFAULT_RETRY.attempts,
+    initialMs: said.initial === undefined ? DEFAULT_RETRY.initialMs : durationMs(said.initial),
+    factor: said.factor ?? DEFAULT_RETRY.factor,
+    maxMs: said.max === undefined ? DEFAULT_RETRY.maxMs : durationMs(said.max),
+    never: said.never ?? DEFAULT_RETRY.never,
+  }
+  return effect === 'once' && declared === undefined ? { ...policy, attempts: 1 } : policy
+}
+
+/** The effect of an HTTP call by its method; a method that is only known at run time may be a POST. */
+const httpEffect = (method: Json | undefined): Effect => {
+  if (method === undefined) return 'read'
+  if (typeof method !== 'string' || holdsExpression(method)) return 'once'
+  switch (method.toUpperCase()) {
+    case 'GET':
+    case 'HEAD':
+      return 'read'
+    case 'PUT':
+    case 'DELETE':
+      return 'idempotent'
+    default:
+      return 'once'
+  }
+}
+
+export interface ToolUse {
+  tool: string
+  with?: Record<string, Json> | undefined
+  effect?: Effect | undefined
+}
+
+/** As declared, else by method for `http`; null for a module tool, whose manifest says. */
+export const toolEffect = (use: ToolUse): Effect | null => {
+  if (use.effect !== undefined) return use.effect
+  return use.tool === 'http' ? httpEffect(use.with?.method) : null
+}

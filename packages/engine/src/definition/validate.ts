@@ -1,0 +1,60 @@
+// Registration: everything that is wrong with a definition, said at once and in plain words.
+import { type Definition, type Json, LIMITS, type ProblemError } from '@stepfleet/contracts'
+import { isMap } from '../expressions/values.ts'
+import { type Findings, newFindings } from './validation/findings.ts'
+import { checkGraph } from './validation/graph.ts'
+import { copyJson } from './validation/raw.ts'
+import { checkSchema } from './validation/schemas.ts'
+import { checkShape } from './validation/shape.ts'
+import { checkRawSteps, checkStep } from './validation/steps.ts'
+import { checkTemplates } from './validation/templates.ts'
+import { refuseUnsupported } from './validation/unsupported.ts'
+
+export type Validation =
+  | { ok: true; definition: Definition; warnings: ProblemError[] }
+  | { ok: false; errors: ProblemError[] }
+
+const checkWhole = (definition: Definition, findings: Findings): void => {
+  if (definition.input) checkSchema(definition.input, ['input'], findings)
+  const labels = Object.keys(definition.labels ?? {}).length
+  if (labels > LIMITS.labels) {
+    findings.error(['labels'], 'invalid_value', `${labels} labels; at most ${LIMITS.labels} are allowed`)
+  }
+}
+
+/** The names of all steps as they were written, also of those that are wrong in themselves. */
+const stepNamesOf = (root: Json): string[] => {
+  const steps = isMap(root) ? root.steps : undefined
+  return steps !== undefined && isMap(steps) ? Object.keys(steps) : []
+}
+
+/** Everything that looks at the definition as a whole; `definition` is what its shape left of it. */
+const checkMeaning = (definition: Definition, root: Json, findings: Findings): void => {
+  const stepNames = stepNamesOf(root)
+  const kinds = checkRawSteps(root, findings)
+  checkWhole(definition, findings)
+  if (stepNames.length > LIMITS.stepsPerDefinition) return
+  for (const [name, step] of Object.entries(definition.steps)) {
+    if (kinds.has(name)) checkStep(definition, name, step, findings)
+  }
+  const mentioned = checkTemplates(definition, stepNames, findings)
+  checkGraph(definition, mentioned, stepNames, findings)
+}
+
+/**
+ * Validates a definition as a user wrote it. All errors come at once, each with its dotted place
+ * (`steps.report.llm.model`), a stable code, a plain message and, where there is one, the nearest right
+ * spelling. A definition that passes can be compiled.
+ */
+export const validate = (raw: unknown): Validation => {
+  const findings = newFindings()
+  const copy = copyJson(raw, [], findings)
+  // what is cut out while checking must not change what the raw steps are judged by
+  const original = copyJson(raw, [], newFindings())
+  if (!copy.ok || !original.ok) return { ok: false, errors: findings.errors }
+  refuseUnsupported(copy.value, findings)
+  const definition = checkShape(copy.value, findings)
+  if (definition) checkMeaning(definition, original.value, findings)
+  if (findings.errors.length > 0 || !definition) return { ok: false, errors: findings.errors }
+  return { ok: true, definition, warnings: findings.warnings }
+}

@@ -1,0 +1,67 @@
+// messages: what must leave because of a fact. Made from the state alone, so a message that was lost is made again,
+// the same, and publishing it twice is harmless.
+import {
+  ESCALATIONS_QUEUE,
+  type EscalationNotice,
+  type Event,
+  type EventOf,
+  effectKey,
+  type Json,
+  type LlmInput,
+  type Task,
+  type ToolInput,
+  taskId,
+} from '@stepfleet/contracts'
+import { lastAttempt, type StepState } from '../state/state.ts'
+import type { Turn } from '../turn.ts'
+import { inputOf } from './inputs.ts'
+import { noticesOf } from './notices.ts'
+
+/** A job to publish. */
+export type Message =
+  | { kind: 'task'; queue: string; id: string; priority: number; payload: Task }
+  | { kind: 'notice'; queue: string; id: string; priority: number; payload: EscalationNotice }
+
+/** The task of a dispatched step as it is out now; null: a payload must be loaded first. */
+const taskOf = (turn: Turn, event: EventOf<'step.dispatched'>, input: LlmInput | ToolInput): Message => {
+  const { ns, run, priority, trace } = turn.state
+  const ref = { ns, run, path: event.path, attempt: event.attempt, delivery: event.delivery }
+  const task: Task = {
+    ...ref,
+    kind: event.tool === undefined ? 'llm' : 'tool',
+    effect: event.effect,
+    effectKey: effectKey(ns, run, event.path, event.edition),
+    timeoutMs: event.timeoutMs,
+    workflow: turn.plan.name,
+    input: turn.values.pack(input as Json),
+    ...(trace ? { trace } : {}),
+  }
+  return { kind: 'task', queue: event.queue, id: taskId(ref), priority, payload: task }
+}
+
+/** Still worth sending: the very delivery of the event is out. */
+const isStillOut = (step: StepState | undefined, event: EventOf<'step.dispatched'>): boolean => {
+  const last = step && lastAttempt(step)
+  return step?.phase === 'scheduled' && last?.attempt === event.attempt && last.delivery === event.delivery
+}
+
+const NOTICE_PRIORITY = 3
+
+/** The messages of a fact; empty when nothing has to leave (any more). `turn.missing` names payloads to load first. */
+export const messagesOf = (turn: Turn, event: Event): Message[] => {
+  if (event.type === 'step.dispatched') {
+    const step = turn.state.steps.get(event.path)
+    if (!step || !isStillOut(step, event)) return []
+    const known = turn.inputs.get(event.seq)
+    if (known) return [taskOf(turn, event, known)]
+    const input = inputOf(turn, step)
+    return input?.ok ? [taskOf(turn, event, input.value)] : []
+  }
+  return noticesOf(turn, event).map((notice) => ({
+    kind: 'notice',
+    queue: ESCALATIONS_QUEUE,
+    id: `${notice.ns}~${notice.case}.${notice.type}`,
+    priority: NOTICE_PRIORITY,
+    payload: notice,
+  }))
+}

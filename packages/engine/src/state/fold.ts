@@ -1,0 +1,352 @@
+// fold: one event onto the state. The only code that changes what a run is; it judges nothing and knows no plan.
+// The state is handed over: fold changes it in place and is deterministic in (state, event).
+import type { Event, EventOf, EventType, Payload, RunStatus } from '@stepfleet/contracts'
+import { isInside } from './paths.ts'
+import {
+  type AttemptState,
+  addUsage,
+  blankStep,
+  isEnded,
+  lastAttempt,
+  type Phase,
+  type RunState,
+  type StepState,
+} from './state.ts'
+
+/** The step of an event; made by the first event that names it. */
+const stepOf = (state: RunState, path: string, atMs: number): StepState => {
+  const known = state.steps.get(path)
+  if (known) return known
+  const step = blankStep(path, atMs)
+  state.steps.set(path, step)
+  return step
+}
+
+const bucket = (phase: Phase): keyof RunState['counts'] | null => {
+  if (phase === 'scheduled') return 'scheduled'
+  if (phase === 'escalated') return 'escalated'
+  return phase === 'waiting' || phase === 'retrying' ? 'waiting' : null
+}
+
+/** An open composite is neither in flight nor waiting: its parts are. */
+const counts = (step: StepState): boolean => step.opening?.kind !== 'each' && step.opening?.kind !== 'agent'
+
+const enter = (state: RunState, step: StepState, phase: Phase): void => {
+  const from = counts(step) || step.phase === 'escalated' ? bucket(step.phase) : null
+  const to = counts(step) || phase === 'escalated' ? bucket(phase) : null
+  if (from) state.counts[from] -= 1
+  if (to) state.counts[to] += 1
+  if (step.phase === 'scheduled' && phase !== 'scheduled') {
+    state.outChanges.set(step.path, null)
+    // a place is free: one of those held back may go
+    const [next] = state.backlog
+    if (next !== undefined) {
+      state.backlog.delete(next)
+      state.agenda.add(next)
+    }
+  }
+  step.phase = phase
+  state.agenda.add(step.path)
+}
+
+const cancelInside = (state: RunState, composite: StepState, atMs: number): void => {
+  if (!composite.opening) return
+  for (const step of state.steps.values()) {
+    if (isInside(step.path, composite.path) && !isEnded(step)) end(state, step, 'cancelled', atMs)
+  }
+}
+
+const end = (state: RunState, step: StepState, phase: Phase, atMs: number, output: Payload | null = null): void => {
+  cancelInside(state, step, atMs)
+  enter(state, step, phase)
+  step.output = output
+  step.endedAtMs = atMs
+  step.endSeq = state.version
+  // a case that was open when its step was cancelled stays on it, so that the desk can be told
+  if (phase !== 'cancelled') step.case = null
+  state.signalWaiters.delete(step.path)
+  state.items.delete(step.path)
+  const parent = step.parent === null ? null : state.steps.get(step.parent)
+  if (parent?.each && step.role === 'item') parent.each.ended += 1
+  if (step.parent === null) state.topEnded += 1
+  if (step.parent !== null) state.agenda.add(step.parent)
+}
+
+const attemptOf = (step: StepState, attempt: number): AttemptState | undefined =>
+  step.attempts.find((record) => record.attempt === attempt)
+
+const closeAttempt = (
+  step: StepState,
+  event: EventOf<'step.completed'> | EventOf<'step.attempt_failed'>,
+  outcome: 'completed' | 'failed',
+): void => {
+  const record = event.attempt === undefined ? undefined : attemptOf(step, event.attempt)
+  if (!record) return
+  record.outcome = outcome
+  record.endedAtMs = event.atMs
+  record.worker = event.worker ?? record.worker
+  record.startedAtMs = event.startedAtMs ?? record.startedAtMs
+  record.usage = event.usage ?? null
+  record.reported.push(record.delivery)
+}
+
+const consumeSignal = (state: RunState, step: StepState): void => {
+  if (step.opening?.kind !== 'signal') return
+  const buffer = state.signals.get(step.opening.name)
+  buffer?.shift()
+  if (buffer?.length === 0) state.signals.delete(step.opening.name)
+}
+
+const dispatched = (state: RunState, event: EventOf<'step.dispatched'>): void => {
+  const step = stepOf(state, event.path, event.atMs)
+  enter(state, step, 'scheduled')
+  step.effect = event.effect
+  step.queue = event.queue
+  step.tool = event.tool ?? null
+  step.timeoutMs = event.timeoutMs
+  step.notBeforeMs = null
+  step.heldWhy = null
+  step.edition = event.edition ?? step.edition
+  state.outChanges.set(step.path, { attempt: event.attempt, delivery: event.delivery })
+  const same = attemptOf(step, event.attempt)
+  if (same) same.delivery = event.delivery
+  else {
+    step.attempts.push({
+      attempt: event.attempt,
+      delivery: event.delivery,
+      losses: 0,
+      dispatchedAtMs: event.atMs,
+      startedAtMs: null,
+      endedAtMs: null,
+      worker: null,
+      failure: null,
+      usage: null,
+      retryAtMs: null,
+      reported: [],
+      outcome: 'out',
+    })
+  }
+  const parent = step.parent === null ? null : state.steps.get(step.parent)
+  if (parent && step.role === 'turn') parent.turns = Math.max(parent.turns, step.turn ?? 0)
+}
+
+/** A new series of attempts; what a composite had cancelled inside it may start again. */
+const retried = (state: RunState, event: EventOf<'step.retried'>): void => {
+  const step = stepOf(state, event.path, event.atMs)
+  enter(state, step, step.opening ? 'waiting' : 'pending')
+  step.attemptsBefore = lastAttempt(step)?.attempt ?? 0
+  step.failure = null
+  step.case = null
+  step.notBeforeMs = null
+  step.readyAtMs = event.atMs
+  if (event.edit) {
+    step.edit = { ...step.edit, ...event.edit }
+    step.edition += 1
+  }
+  if (!step.opening) return
+  for (const inner of [...state.steps.values()]) {
+    if (isInside(inner.path, step.path) && inner.phase === 'cancelled') {
+      state.steps.delete(inner.path)
+      if (step.each && inner.role === 'item') step.each.ended -= 1
+    }
+  }
+  if (step.each) step.each.cursor = 0
+  if (step.opening.kind === 'wait' || step.opening.kind === 'signal') {
+    step.opening = null
+    enter(state, step, 'pending')
+  }
+}
+
+const closeRun = (state: RunState, status: RunStatus, atMs: number): void => {
+  state.status = status
+  state.endedAtMs = atMs
+  for (const step of state.steps.values()) {
+    if (isEnded(step)) continue
+    step.phase = 'cancelled'
+    step.endedAtMs = atMs
+    step.endSeq = state.version
+  }
+  state.counts = { scheduled: 0, waiting: 0, escalated: 0 }
+  for (const transient of [
+    state.agenda,
+    state.backlog,
+    state.timers,
+    state.outChanges,
+    state.items,
+    state.signalWaiters,
+  ]) {
+    transient.clear()
+  }
+  state.nextWakeMs = null
+}
+
+const lookAtEverything = (state: RunState): void => {
+  state.agenda.add('')
+  for (const step of state.steps.values()) if (!isEnded(step)) state.agenda.add(step.path)
+}
+
+type Folders = { [T in EventType]: (state: RunState, event: EventOf<T>) => void }
+
+const folders: Folders = {
+  'run.started': (state, event) => {
+    state.workflow = event.workflow
+    state.input = event.input
+    state.labels = event.labels
+    state.priority = event.priority
+    state.env = event.env
+    state.trace = event.trace ?? null
+    state.startedAtMs = event.atMs
+    state.agenda.add('')
+  },
+  'step.opened': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    step.opening = event.opening
+    if (event.opening.kind === 'each') step.each = { count: event.opening.count, cursor: 0, ended: 0 }
+    if (event.opening.kind === 'signal') state.signalWaiters.add(event.path)
+    enter(state, step, 'waiting')
+  },
+  'step.dispatched': dispatched,
+  'step.lost': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    const record = attemptOf(step, event.attempt)
+    if (record && event.cause === 'worker') record.losses += 1
+    step.notBeforeMs = event.nextAtMs ?? null
+    step.heldWhy = event.why ?? null
+    enter(state, step, event.nextAtMs ? 'retrying' : 'pending')
+  },
+  'step.attempt_failed': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    closeAttempt(step, event, 'failed')
+    const record = attemptOf(step, event.attempt)
+    if (record) {
+      record.failure = event.failure
+      record.retryAtMs = event.retryAtMs ?? null
+    }
+    if (event.usage) addUsage(state.cost, event.usage)
+    step.failure = event.failure
+    step.notBeforeMs = event.retryAtMs ?? null
+    enter(state, step, event.retryAtMs === undefined ? 'failing' : 'retrying')
+  },
+  'step.completed': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    closeAttempt(step, event, 'completed')
+    if (event.usage) addUsage(state.cost, event.usage)
+    consumeSignal(state, step)
+    step.failure = null
+    end(state, step, 'completed', event.atMs, event.output)
+  },
+  'step.failed': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    step.failure = event.failure
+    end(state, step, 'failed', event.atMs)
+  },
+  'step.skipped': (state, event) => end(state, stepOf(state, event.path, event.atMs), 'skipped', event.atMs),
+  'step.overridden': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    step.failure = null
+    end(state, step, 'overridden', event.atMs, event.output)
+  },
+  'step.retried': retried,
+  'step.escalated': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    cancelInside(state, step, event.atMs)
+    enter(state, step, 'escalated')
+    step.failure = event.failure ?? step.failure
+    step.case = { id: event.case, reason: event.reason, openedAtMs: event.atMs }
+    step.cases += 1
+  },
+  'escalation.resolved': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    step.case = null
+    if (step.approval?.case === event.case) step.approval.given = true
+  },
+  'approval.asked': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    step.approval = {
+      case: event.case,
+      gate: event.gate,
+      expiresAtMs: event.expiresAtMs ?? null,
+      onExpiry: event.onExpiry,
+      askedAtMs: event.atMs,
+      given: false,
+    }
+    enter(state, step, 'waiting')
+  },
+  'approval.given': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    if (!step.approval) return
+    step.approval.given = true
+    if (!step.approval.gate || !event.approved) return
+    step.gateOpen = true
+    if (
+      event.edits !== undefined &&
+      event.edits !== null &&
+      typeof event.edits === 'object' &&
+      !Array.isArray(event.edits)
+    ) {
+      step.edit = { ...step.edit, with: event.edits }
+    }
+    enter(state, step, 'pending')
+  },
+  'signal.received': (state, event) => {
+    const buffer = state.signals.get(event.name)
+    if (buffer) buffer.push(event.payload)
+    else state.signals.set(event.name, [event.payload])
+    for (const path of state.signalWaiters) state.agenda.add(path)
+  },
+  'run.paused': (state, event) => {
+    state.paused = { by: event.by, reason: event.reason ?? null, atMs: event.atMs }
+  },
+  'run.resumed': (state) => {
+    state.paused = null
+    lookAtEverything(state)
+  },
+  'cost.noted': (state, event) => {
+    addUsage(state.cost, event.usage)
+    attemptOf(stepOf(state, event.path, event.atMs), event.attempt)?.reported.push(event.delivery)
+  },
+  'run.completed': (state, event) => {
+    state.output = event.output
+    closeRun(state, 'completed', event.atMs)
+  },
+  'run.failed': (state, event) => {
+    state.failure = event.failure
+    state.failedStep = event.path ?? null
+    closeRun(state, 'failed', event.atMs)
+  },
+  'run.cancelled': (state, event) => closeRun(state, 'cancelled', event.atMs),
+}
+
+/** The status of a run that has not ended, by precedence. */
+const openStatus = (state: RunState): RunStatus => {
+  if (state.paused) return 'paused'
+  if (state.counts.scheduled > 0) return 'running'
+  if (state.counts.waiting > 0) return 'waiting'
+  return state.counts.escalated > 0 ? 'escalated' : 'running'
+}
+
+/** Folds one event. Throws on a gap: a journal with a hole is never taken for a history. */
+export const fold = (state: RunState, event: Event): RunState => {
+  if (event.seq !== state.version + 1) {
+    throw new Error(`journal of ${state.ns}~${state.run}: event ${event.seq} after ${state.version}`)
+  }
+  state.version = event.seq
+  state.lastAtMs = event.atMs
+  // the table is exhaustive by type; one cast joins an event with its own folder
+  const apply = folders[event.type] as (state: RunState, event: Event) => void
+  apply(state, event)
+  if (state.endedAtMs === null) state.status = openStatus(state)
+  return state
+}
+
+/** After a load: everything that has not ended is looked at once; nothing new may come of it. */
+export const refreshAgenda = (state: RunState): void => {
+  state.agenda.clear()
+  state.outChanges.clear()
+  state.signalWaiters.clear()
+  if (state.endedAtMs !== null || state.version === 0) return
+  lookAtEverything(state)
+  for (const step of state.steps.values()) {
+    if (!isEnded(step) && step.opening?.kind === 'signal') state.signalWaiters.add(step.path)
+  }
+}

@@ -1,0 +1,91 @@
+// Timers: when a run must be looked at again though nobody sends anything. All of them follow from the plan and
+// the state, so none is stored; a run has one wake in Redis, the earliest of them or earlier.
+import type { Plan } from '../definition/plan.ts'
+import { isEnded, lastAttempt, type RunState, type StepState, type Timer, type TimerKind } from './state.ts'
+
+/** The first look at a task that is out comes after this, or after its time-out if that is shorter. */
+export const FIRST_CHECK_MS = 15_000
+/** A worker enforces the time-out itself; the engine only follows up on one that did not. */
+export const TIMEOUT_GRACE_MS = 5_000
+
+const key = (kind: TimerKind, path: string): string => `${kind} ${path}`
+
+const set = (state: RunState, kind: TimerKind, path: string, atMs: number | null): void => {
+  if (atMs === null) {
+    state.timers.delete(key(kind, path))
+    return
+  }
+  state.timers.set(key(kind, path), { path, kind, atMs })
+  if (state.nextWakeMs === null || atMs < state.nextWakeMs) state.nextWakeMs = atMs
+}
+
+const checkAt = (step: StepState): number | null => {
+  const record = lastAttempt(step)
+  if (step.phase !== 'scheduled' || !record || step.timeoutMs === null) return null
+  return record.dispatchedAtMs + Math.min(FIRST_CHECK_MS, step.timeoutMs)
+}
+
+const openUntil = (step: StepState): number | null => {
+  if (step.phase !== 'waiting' || !step.opening) return null
+  if (step.opening.kind === 'wait' || step.opening.kind === 'signal') return step.opening.untilMs
+  return null
+}
+
+const KINDS: readonly TimerKind[] = ['retry', 'check', 'wait', 'signal', 'expiry', 'deadline']
+
+/** Sets the timers of a step to what its state asks for. */
+export const armTimers = (plan: Plan, state: RunState, path: string): void => {
+  const step = state.steps.get(path)
+  if (!step || isEnded(step) || state.endedAtMs !== null) {
+    for (const kind of KINDS) state.timers.delete(key(kind, path))
+    return
+  }
+  const asking = step.phase === 'waiting' && step.approval !== null && !step.approval.given
+  const deadlineMs = step.role === 'step' ? (plan.steps.get(step.node)?.deadlineMs ?? null) : null
+  set(state, 'retry', path, step.phase === 'retrying' ? step.notBeforeMs : null)
+  set(state, 'check', path, checkAt(step))
+  set(state, 'wait', path, step.opening?.kind === 'wait' ? openUntil(step) : null)
+  set(state, 'signal', path, step.opening?.kind === 'signal' ? openUntil(step) : null)
+  set(state, 'expiry', path, asking ? (step.approval?.expiresAtMs ?? null) : null)
+  set(state, 'deadline', path, deadlineMs === null || step.phase === 'escalated' ? null : step.readyAtMs + deadlineMs)
+}
+
+/** Looks at a task again later. Not a fact: after a load the first look simply comes early. */
+export const armCheck = (state: RunState, path: string, atMs: number): void => set(state, 'check', path, atMs)
+
+/**
+ * Looks at a step that could not begin again later, because something outside the run is not there yet. Not a fact:
+ * after a load the step is looked at anyhow.
+ */
+export const lookAgain = (state: RunState, path: string, atMs: number): void => set(state, 'retry', path, atMs)
+
+/** Takes out what is ripe, in order of time, and sets the next wake anew. */
+export const takeRipe = (state: RunState, nowMs: number): Timer[] => {
+  const ripe: Timer[] = []
+  let next: number | null = null
+  for (const [name, timer] of state.timers) {
+    if (timer.atMs <= nowMs) {
+      ripe.push(timer)
+      state.timers.delete(name)
+    } else if (next === null || timer.atMs < next) next = timer.atMs
+  }
+  state.nextWakeMs = next
+  return ripe.sort((a, b) => a.atMs - b.atMs || (a.path < b.path ? -1 : 1))
+}
+
+/** Paths of tasks that a wake at this time will look at: the driver reads their `out` fields first. */
+export const dueChecks = (state: RunState, nowMs: number): string[] => {
+  const paths: string[] = []
+  for (const timer of state.timers.values()) if (timer.kind === 'check' && timer.atMs <= nowMs) paths.push(timer.path)
+  return paths
+}
+
+/** When the run must be woken, Redis milliseconds. May be early, never late. */
+export const wakeAt = (state: RunState): number | null => (state.endedAtMs === null ? state.nextWakeMs : null)
+
+/** After a load. */
+export const armAllTimers = (plan: Plan, state: RunState): void => {
+  state.timers.clear()
+  state.nextWakeMs = null
+  for (const path of state.steps.keys()) armTimers(plan, state, path)
+}
