@@ -1,5 +1,5 @@
 // `npm run build`: compiles every workspace and copies the Lua scripts beside the compiled files.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { root, run } from './steps.mjs'
@@ -32,8 +32,15 @@ const copyLua = () => {
   }
 }
 
+/** Without its output the compiler would still believe what it noted about it, and write nothing. */
+const forgetMissingOutputs = () => {
+  for (const dir of workspaces())
+    if (!existsSync(join(dir, 'dist'))) rmSync(join(dir, 'tsconfig.tsbuildinfo'), { force: true })
+}
+
 /** Answers the exit code of the compiler. */
 export const build = async () => {
+  forgetMissingOutputs()
   const code = await run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-b'])
   if (code === 0) copyLua()
   return code

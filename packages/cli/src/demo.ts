@@ -22,6 +22,7 @@ const KILL_AFTER_TURNS = 4
 const LATENCY_MS = 600
 const QUESTION = 'What can trees do against the heat in cities?'
 const LIMIT_MS = 180_000
+const DEFAULT_URL = 'http://127.0.0.1:7400'
 
 interface DemoOptions {
   once?: true
@@ -150,12 +151,15 @@ const perform = async (fleet: Fleet, context: Context, signal: AbortSignal): Pro
 }
 
 const whereNext = (fleet: Fleet, context: Context): void => {
+  const at = fleet.url === DEFAULT_URL ? '' : ` --url ${fleet.url}`
   for (const text of [
     '',
     `The fleet is up: ${fleet.url} (pages at ${fleet.url}/docs), data and logs in ${fleet.dataDir}`,
-    '  npx stepfleet runs list                                          what has run',
-    `  npx stepfleet run examples/research-agent.yaml --input '{"question": "How do tides work?"}' --watch`,
-    '  npx stepfleet fleet                                              who works',
+    '',
+    `  npx stepfleet run examples/research-agent.yaml --input '{"question": "How do tides work?"}' --watch${at}`,
+    `  npx stepfleet runs list${at}`,
+    `  npx stepfleet fleet${at}`,
+    '',
     'Ctrl-C stops all; the next start finds these runs again.',
   ])
     context.print(text)

@@ -33,14 +33,16 @@ interface Sent {
   key?: string
   task?: string
   headers?: Record<string, string>
+  signal?: AbortSignal
 }
 
 const post = (
-  { prompt = 'Say something about tea', body = {}, key, task, headers = {} }: Sent,
+  { prompt = 'Say something about tea', body = {}, key, task, headers = {}, signal }: Sent,
   url = model.url,
 ): Promise<Response> =>
   fetch(`${url}/v1/messages`, {
     method: 'POST',
+    ...(signal ? { signal } : {}),
     headers: {
       'content-type': 'application/json',
       'anthropic-version': '2026-10-21',
@@ -228,12 +230,7 @@ describe('faults', () => {
 
   it('leave a hanging client an aborted call in the ledger', async () => {
     const abort = new AbortController()
-    const pending = fetch(`${model.url}/v1/messages`, {
-      method: 'POST',
-      signal: abort.signal,
-      headers: { 'anthropic-version': '2026-10-21', authorization: 'Bearer any' },
-      body: JSON.stringify({ model: 'm', max_tokens: 9, messages: [{ role: 'user', content: '[[scripted: hang]]' }] }),
-    })
+    const pending = post({ prompt: '[[scripted: hang]]', signal: abort.signal })
     await expect.poll(() => model.calls().map(({ outcome }) => outcome)).toEqual(['begun'])
     abort.abort()
     await expect(pending).rejects.toThrow()

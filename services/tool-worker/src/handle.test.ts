@@ -106,7 +106,6 @@ test('what a result carries of a secret is blotted out', async () => {
 })
 
 test('text that names a secret reaches the tool as it is', async () => {
-  // biome-ignore lint/suspicious/noTemplateCurlyInString: it must not be a template
   const text = '${{ secrets.TOKEN }}'
   expect(await run(echo, { text })).toEqual({ text })
 })

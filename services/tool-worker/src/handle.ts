@@ -1,12 +1,11 @@
 // The handler of tool tasks: which tool, with what, and what comes of it.
-import { type Json, LIMITS, type Task, type ToolInput, toolInputSchema } from '@stepfleet/contracts'
+import { type Json, LIMITS, nearest, type Task, type ToolInput, toolInputSchema } from '@stepfleet/contracts'
 import { redact, type TaskContext, TaskFailure, type TaskHandler } from '@stepfleet/runtime'
 import { countsAgainstDependency, safeFailure, toFailure } from './failure.ts'
 import { redactJson, type Secrets } from './secrets.ts'
 import type { Egress } from './tools/egress.ts'
 import { callHttp, httpDependency } from './tools/http.ts'
 import { callModule } from './tools/module.ts'
-import { nearest } from './tools/nearest.ts'
 import type { Registry } from './tools/registry.ts'
 
 export interface HandlerParts {

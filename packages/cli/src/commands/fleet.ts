@@ -1,4 +1,5 @@
 // `stepfleet fleet`: who works, and what waits.
+import type { FleetView } from '@stepfleet/client'
 import type { Command } from 'commander'
 import { type Context, contextOf } from '../context.ts'
 import { duration, table } from '../view/text.ts'
@@ -7,37 +8,49 @@ export const addFleet = (program: Command): void => {
   program
     .command('fleet')
     .description('workers, engines, queues and circuits as they are now')
-    .action(async (_: object, command: Command) => fleet(contextOf(command)))
+    .option('--all', 'also processes that have fallen silent: they died, or their machine is cut off')
+    .action(async (options: { all?: true }, command: Command) => fleet(contextOf(command), options.all === true))
 }
 
 const alive = (state: boolean | null): string => (state === null ? '?' : state ? 'alive' : 'silent')
 
-const fleet = async (context: Context): Promise<void> => {
+const processRows = (view: FleetView, all: boolean): string[][] => {
+  const now = Date.now()
+  const shown = (one: { alive: boolean | null }): boolean => all || one.alive !== false
+  return [
+    ...view.engines
+      .filter(shown)
+      .map((one) => [
+        'orchestrator',
+        one.id,
+        String(one.pid),
+        alive(one.alive),
+        '',
+        duration(now - one.startedAtMs),
+        `${one.shards.length} shards`,
+      ]),
+    ...view.workers
+      .filter(shown)
+      .map((one) => [
+        one.service,
+        one.id,
+        String(one.pid),
+        one.draining ? 'draining' : alive(one.alive),
+        `${one.tasks.length}/${one.slots}`,
+        duration(now - one.startedAtMs),
+        one.queues.join(' '),
+      ]),
+  ]
+}
+
+const fleet = async (context: Context, all: boolean): Promise<void> => {
   const view = await context.client.fleet()
   if (context.json) return context.printJson(view)
   const { width } = context.screen
-  const now = Date.now()
-  const rows = [
-    ...view.engines.map((one) => [
-      'orchestrator',
-      one.id,
-      String(one.pid),
-      alive(one.alive),
-      '',
-      duration(now - one.startedAtMs),
-      `${one.shards.length} shards`,
-    ]),
-    ...view.workers.map((one) => [
-      one.service,
-      one.id,
-      String(one.pid),
-      one.draining ? 'draining' : alive(one.alive),
-      `${one.tasks.length}/${one.slots}`,
-      duration(now - one.startedAtMs),
-      one.queues.join(' '),
-    ]),
-  ]
+  const rows = processRows(view, all)
   for (const text of table(['service', 'id', 'pid', 'state', 'busy', 'up', 'serves'], rows, width)) context.print(text)
+  const hidden = view.engines.length + view.workers.length - rows.length
+  if (hidden > 0) context.print(`${hidden} silent (--all shows them)`)
   context.print('')
   const queues = view.queues.map((queue) => [
     queue.name,

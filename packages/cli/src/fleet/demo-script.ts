@@ -17,17 +17,17 @@ interface Message {
 }
 
 const ASPECTS = [
-  'shade and cooling',
-  'how much it lowers temperatures',
-  'water and evaporation',
-  'which districts are hottest',
-  'costs and upkeep',
-  'soil and roots',
-  'buildings and roofs',
-  'health of residents',
-  'what it cannot do',
-  'measurements in practice',
-  'street trees',
+  'overview',
+  'causes',
+  'figures',
+  'measurements',
+  'practice',
+  'costs',
+  'water',
+  'buildings',
+  'risks and limits',
+  'history',
+  'open questions',
 ]
 
 const questionOf = (prompt: string): string =>
@@ -41,21 +41,18 @@ const sentencesOf = (text: string): string[] => {
   return [...new Set(passages.map((passage) => /^.*?[.!?](?=\s|$)/.exec(passage)?.[0] ?? passage))]
 }
 
-const claimsOf = (results: readonly string[]): string[] =>
-  [
-    ...new Set([
-      ...sentencesOf(results.join('\n')),
-      'Trees cool streets by shade.',
-      'Trees cool the air by evaporation.',
-      'Trees need water.',
-    ]),
-  ].slice(0, 4)
+const claimsOf = (prompt: string, results: readonly string[]): string[] => {
+  const spare = ASPECTS.slice(0, 3).map(
+    (aspect) => `The library has something on this: ${questionOf(prompt)} (${aspect})`,
+  )
+  return [...new Set([...sentencesOf(results.join('\n')), ...spare])].slice(0, 4)
+}
 
 const findings = ({ prompt, toolResults }: Request): Message => ({
   type: 'message',
   text: JSON.stringify({
     summary: `The library was asked about ${ASPECTS.length} aspects of: ${questionOf(prompt)}`,
-    claims: claimsOf(toolResults),
+    claims: claimsOf(prompt, toolResults),
   }),
 })
 

@@ -1,7 +1,8 @@
 // Turns the tree of an expression into a function: pure, bounded, without any access to the host.
+
 import type { ASTNode } from '@marcbachmann/cel-js'
 import type { Json } from '@stepfleet/contracts'
-import { nearest } from '../definition/spelling.ts'
+import { nearest } from '@stepfleet/contracts'
 import { hasMember, member, memberOrNull } from './access.ts'
 import { type Build, type Evaluate, NOTHING, newBuild, problem, written } from './build.ts'
 import { COMPREHENSIONS, type Comprehension, comprehension } from './comprehensions.ts'

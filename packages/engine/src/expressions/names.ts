@@ -1,8 +1,9 @@
 // Top-level names and paths: `input.topic`, `steps.search.output.items`, comprehension variables.
+
 import type { ASTNode } from '@marcbachmann/cel-js'
 import type { Json } from '@stepfleet/contracts'
+import { nearest } from '@stepfleet/contracts'
 import type { Scope, StepMention } from '../definition/plan.ts'
-import { nearest } from '../definition/spelling.ts'
 import { member, memberOrNull } from './access.ts'
 import { type Build, type Evaluate, problem } from './build.ts'
 import { ExpressionError } from './values.ts'

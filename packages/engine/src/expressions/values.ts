@@ -1,6 +1,5 @@
 // JSON values in expressions: kinds, equality, order, text, and what working on them costs.
-import { type Json, LIMITS } from '@stepfleet/contracts'
-import { nearest } from '../definition/spelling.ts'
+import { type Json, LIMITS, nearest } from '@stepfleet/contracts'
 
 /** What an expression throws when it cannot go on. Caught where a template is rendered, never seen outside. */
 export class ExpressionError extends Error {

@@ -1,11 +1,10 @@
 // The built-in tool `http`: one HTTP request, its answer as the step's output.
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
-import { type Effect, type Json, jsonSchema, LIMITS } from '@stepfleet/contracts'
+import { type Effect, type Json, jsonSchema, LIMITS, nearest } from '@stepfleet/contracts'
 import { TaskFailure } from '@stepfleet/runtime'
 import { z } from 'zod'
 import { excerpt, refusalFailure, safeFailure } from '../failure.ts'
 import { BodyTooLarge, type Egress, type EgressResponse, isRedirect } from './egress.ts'
-import { nearest } from './nearest.ts'
 
 const FIELDS = ['url', 'method', 'query', 'headers', 'body', 'expect']
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const

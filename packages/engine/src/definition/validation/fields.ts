@@ -6,12 +6,12 @@ import {
   definitionSchema,
   eachSchema,
   llmBodySchema,
+  nearest,
   retrySchema,
   STEP_KINDS,
   signalBodySchema,
   stepSchema,
 } from '@stepfleet/contracts'
-import { nearest } from '../spelling.ts'
 import type { Path } from './findings.ts'
 
 const keys = (shape: object): readonly string[] => Object.keys(shape)

@@ -1,6 +1,7 @@
 // Checks the graph of steps: `needs` that lead somewhere, and no circles.
+
 import type { Definition } from '@stepfleet/contracts'
-import { nearest } from '../spelling.ts'
+import { nearest } from '@stepfleet/contracts'
 import type { Findings } from './findings.ts'
 
 type Graph = ReadonlyMap<string, readonly string[]>

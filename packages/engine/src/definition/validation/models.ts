@@ -1,7 +1,6 @@
 // Checks of model names and settings against what this release serves.
-import { defaultPrices } from '@stepfleet/contracts'
+import { defaultPrices, nearest } from '@stepfleet/contracts'
 import { PROVIDERS, providerOf, SETTINGS, settingsOf } from '../capabilities.ts'
-import { nearest } from '../spelling.ts'
 import type { Findings, Path } from './findings.ts'
 
 interface ModelBody {

@@ -1,7 +1,8 @@
 // A light check of users' JSON Schemas (2020-12), and what a schema says about the fields of a value.
+
 import type { Json } from '@stepfleet/contracts'
+import { nearest } from '@stepfleet/contracts'
 import { isMap, type JsonMap, kindOf } from '../../expressions/values.ts'
-import { nearest } from '../spelling.ts'
 import type { Findings, Path } from './findings.ts'
 
 const TYPES = ['array', 'boolean', 'integer', 'null', 'number', 'object', 'string']

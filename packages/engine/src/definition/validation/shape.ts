@@ -1,7 +1,6 @@
 // The shape of a definition: what zod finds, in plain words, and what is left when the wrong parts are cut out.
-import { type Definition, definitionSchema, durationSchema, type Json, STEP_NAME } from '@stepfleet/contracts'
+import { type Definition, definitionSchema, durationSchema, type Json, nearest, STEP_NAME } from '@stepfleet/contracts'
 import { isMap, kindOf } from '../../expressions/values.ts'
-import { nearest } from '../spelling.ts'
 import { unknownField } from './fields.ts'
 import { type Findings, newFindings, type Path } from './findings.ts'
 import { putAt, removeAt, valueAt } from './raw.ts'

@@ -3,6 +3,7 @@ import {
   type Definition,
   type Json,
   LIMITS,
+  nearest,
   parseDurationMs,
   STEP_KINDS,
   type StepDefinition,
@@ -11,7 +12,6 @@ import { holdsExpression } from '../../expressions/scan.ts'
 import { isMap, type JsonMap } from '../../expressions/values.ts'
 import { isOneExpression } from '../../expressions.ts'
 import { type ToolUse, toolEffect } from '../compile/defaults.ts'
-import { nearest } from '../spelling.ts'
 import { isMistypedKind } from './fields.ts'
 import type { Findings, Path } from './findings.ts'
 import { checkModel } from './models.ts'

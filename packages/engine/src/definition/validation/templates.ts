@@ -1,8 +1,9 @@
 // Checks every expression: can it be read, are its names, steps and fields known where it stands.
+
 import type { Definition, StepDefinition } from '@stepfleet/contracts'
+import { nearest } from '@stepfleet/contracts'
 import { clip, holdsExpression } from '../../expressions/scan.ts'
 import { compileTemplate, type TemplateUse } from '../../expressions.ts'
-import { nearest } from '../spelling.ts'
 import type { Findings, Path } from './findings.ts'
 import { knownOutput } from './outputs.ts'
 import { itemName, type Place, placesOf, plainTexts } from './places.ts'

@@ -4,13 +4,13 @@ import {
   definitionSchema,
   type Json,
   labelsSchema,
+  nearest,
   type ProblemError,
   type ToolManifest,
 } from '@stepfleet/contracts'
 import { canonicalJson, validate } from '@stepfleet/engine'
 import { sha256 } from './context.ts'
 import type { JsonSchema, SchemaChecks } from './plumbing/json-schemas.ts'
-import { nearest } from './plumbing/nearest.ts'
 import { errorsOfZod, Rejection } from './problems.ts'
 
 export interface Checked {

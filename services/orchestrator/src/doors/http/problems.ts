@@ -1,8 +1,7 @@
 // The one place that turns a rejection of any kind into problem details (RFC 9457).
-import { PROBLEMS, type Problem, type ProblemCode, type ProblemError, problem } from '@stepfleet/contracts'
+import { nearest, PROBLEMS, type Problem, type ProblemCode, type ProblemError, problem } from '@stepfleet/contracts'
 import type { z } from 'zod'
 import { BadCursorError } from '../../store/run-order.ts'
-import { nearest } from './plumbing/nearest.ts'
 
 const TITLES: Record<ProblemCode, string> = {
   bad_request: 'The request does not fit the API',

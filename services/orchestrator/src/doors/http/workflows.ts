@@ -1,6 +1,6 @@
 // Workflows: register a version, check one, list and read them.
 import type { Json } from '@stepfleet/contracts'
-import { jsonSchema } from '@stepfleet/contracts'
+import { jsonSchema, nearest } from '@stepfleet/contracts'
 import type { StoredDefinition } from '../../store/port.ts'
 import {
   HANDWRITTEN,
@@ -17,7 +17,6 @@ import {
 } from './bodies.ts'
 import { type Door, type HttpContext, namespaceOf } from './context.ts'
 import { unknownTools } from './definitions.ts'
-import { nearest } from './plumbing/nearest.ts'
 import { Rejection } from './problems.ts'
 
 const DEFINITION_LIMIT = 4 * 1024 * 1024

@@ -1,6 +1,6 @@
 // Addresses that lead nowhere: another method of a known one (405), or the nearest one there is (404).
+import { nearest } from '@stepfleet/contracts'
 import { Rejection } from '../problems.ts'
-import { nearest } from './nearest.ts'
 
 export interface RouteList {
   add(methods: readonly string[], url: string): void
