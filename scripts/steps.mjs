@@ -52,14 +52,12 @@ export const installIsStale = () => {
 export const ensureInstalled = async () => {
   if (!installIsStale()) return
   console.log('Installing the dependencies (npm ci) …')
-  const code = await run(npm, ['ci'])
+  const code = await run('npm', ['ci'])
   if (code !== 0) {
     console.error(`npm ci failed with exit code ${code}`)
     process.exit(code)
   }
 }
-
-const npm = process.platform === 'win32' ? 'npm.cmd' : 'npm'
 
 /**
  * Says what begins, and how long it took.

@@ -22,6 +22,8 @@ const KILL_AFTER_TURNS = 4
 const LATENCY_MS = 600
 const QUESTION = 'What can trees do against the heat in cities?'
 const LIMIT_MS = 180_000
+const paidNotice =
+  'ANTHROPIC_API_KEY or ANTHROPIC_BASE_URL is set: a real model answers, and its calls (about 15) are paid.'
 const DEFAULT_URL = 'http://127.0.0.1:7400'
 
 interface DemoOptions {
@@ -147,6 +149,8 @@ const perform = async (fleet: Fleet, context: Context, signal: AbortSignal): Pro
   if (!assassin.kill) say('✗ no worker could be killed in time, so nothing was shown')
   say('')
   say(JSON.stringify(run.output, null, 2))
+  // stdout holds only this with --json; all else went to stderr
+  if (context.json) context.printJson({ ok: ok && assassin.kill !== null, kill: assassin.kill, run })
   return ok && assassin.kill !== null
 }
 
@@ -162,7 +166,7 @@ const whereNext = (fleet: Fleet, context: Context): void => {
     '',
     'Ctrl-C stops all; the next start finds these runs again.',
   ])
-    context.print(text)
+    context.screen.print(text)
 }
 
 const demo = async (options: DemoOptions, context: Context): Promise<void> => {
@@ -185,7 +189,7 @@ const demo = async (options: DemoOptions, context: Context): Promise<void> => {
   })
   ready = true
   try {
-    if (fleet.ledger !== null) context.print(scriptedNotice)
+    context.screen.print(fleet.ledger === null ? paidNotice : scriptedNotice)
     const ok = await perform(fleet, context, signal)
     if (options.once) return context.setExit(ok ? EXIT.completed : EXIT.error)
     if (!signal.aborted) whereNext(fleet, context)

@@ -57,6 +57,7 @@ export class FetchLoop implements Consumer {
   #lastTakenAtMs: number | null = null
   #pauseTimer: NodeJS.Timeout | undefined
   #upkeepTimer: NodeJS.Timeout | undefined
+  #strayTimer: NodeJS.Timeout | undefined
 
   constructor(settings: RedisSettings, options: ConsumeOptions) {
     this.#settings = settings
@@ -97,6 +98,7 @@ export class FetchLoop implements Consumer {
   async stop(): Promise<void> {
     this.#stopping = true
     clearTimeout(this.#pauseTimer)
+    clearTimeout(this.#strayTimer)
     await this.#link.interrupt().catch(() => undefined)
     while (this.#handlers.size > 0) await Promise.all(this.#handlers)
     clearInterval(this.#upkeepTimer)
@@ -109,7 +111,7 @@ export class FetchLoop implements Consumer {
   #open(): QueueLink {
     const { queue, logger } = this.#options
     const link = new QueueLink(this.#settings, queue, this.#lockMs, logger)
-    link.client.on('ready', () => void this.#giveBackStrays().catch((error) => this.#complain(error)))
+    link.client.on('ready', () => void this.#checkStrays())
     return link
   }
 
@@ -257,9 +259,10 @@ export class FetchLoop implements Consumer {
   async #giveBackStrays(): Promise<void> {
     const link = this.#link
     const taken = await link.taken((id) => this.#running.has(id))
-    const strays = taken.filter(
-      ({ id, token }) => token.startsWith(this.#id) && !this.#inFlight.has(token) && !this.#running.has(id),
-    )
+    const suspects = taken.filter(({ id, token }) => token.startsWith(this.#id) && !this.#running.has(id))
+    const strays = suspects.filter(({ token }) => !this.#inFlight.has(token))
+    // the reply may still come: ioredis has only just sent the fetch again
+    if (strays.length < suspects.length) this.#lookAgain()
     if (strays.length === 0) return
     this.#options.logger.warn(
       { queue: this.#options.queue, jobs: strays.length },
@@ -267,6 +270,15 @@ export class FetchLoop implements Consumer {
     )
     await Promise.allSettled(strays.map((stray) => link.giveBack(stray)))
     this.#hunt()
+  }
+
+  #lookAgain(): void {
+    clearTimeout(this.#strayTimer)
+    if (!this.#stopping) this.#strayTimer = setTimeout(() => void this.#checkStrays(), RETRY_MS)
+  }
+
+  async #checkStrays(): Promise<void> {
+    await this.#giveBackStrays().catch((error) => this.#complain(error))
   }
 
   async #keepUp(): Promise<void> {

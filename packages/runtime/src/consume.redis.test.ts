@@ -373,16 +373,18 @@ describe('connections', () => {
 
   it('a black hole is noticed, and left when it closes', async () => {
     const queue = newQueue()
+    const lines: string[] = []
     const seen = new Set<string>()
-    start(queue, async ({ id }) => void seen.add(id), { url: throughProxy() })
+    start(queue, async ({ id }) => void seen.add(id), {
+      url: throughProxy(),
+      logger: createLogger('test', 'warn', { write: (line) => lines.push(line) }),
+    })
     await publish(queue, ['before'])
     await eventually(() => seen.has('before'))
     proxy.blackhole(true)
     await publish(queue, ['during'])
-    await eventually(() => proxy.connections() === 0, {
-      timeoutMs: 25_000,
-      what: 'the dead connections to be given up',
-    })
+    const noticed = () => lines.some((line) => line.includes('redis away') && line.includes('Socket timeout'))
+    await eventually(noticed, { timeoutMs: 15_000, what: 'the silence to be noticed' })
     proxy.blackhole(false)
     await eventually(() => seen.has('during'), { what: 'the job of the outage' })
   })

@@ -128,8 +128,8 @@ describe('hasJob', () => {
 describe('depth', () => {
   it('counts what waits and what runs, and tells the age of the oldest of any priority', async () => {
     expect(await publisher.depth('tool.d')).toEqual({ waiting: 0, active: 0, oldestAgeMs: null })
-    const startedMs = Date.now()
     await publisher.publish([item('tool.d', 'old', 5)])
+    const startedMs = Date.now()
     await eventually(() => Date.now() - startedMs > 50)
     await publisher.publish([item('tool.d', 'new', 1)])
     const depth = await publisher.depth('tool.d')

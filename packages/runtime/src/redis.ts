@@ -79,14 +79,22 @@ export const connectRedis = (settings: RedisSettings, options: ConnectOptions): 
 
 const POLITE_MS = 1_000
 
-/** Ends a connection: politely when it is up, by force after 1 s or when it is not. Never rejects. */
+/**
+ * Ends a connection: politely when it is up, by force after 1 s or when it is not; commands that wait are rejected.
+ * Never rejects itself.
+ */
 export const closeRedis = async (client: RedisClient): Promise<void> => {
-  const up = client.status === 'ready'
-  const force = setTimeout(() => client.disconnect(), up ? POLITE_MS : 0)
-  // quit rejects when the connection breaks meanwhile, and then it is closed as well
-  if (up) await client.quit().catch(() => undefined)
-  else client.disconnect()
-  clearTimeout(force)
+  if (client.status === 'ready') {
+    const force = setTimeout(() => client.disconnect(), POLITE_MS)
+    // rejects when the connection breaks meanwhile, and then it is closed as well
+    await client.quit().catch(() => undefined)
+    clearTimeout(force)
+    return
+  }
+  // Between two attempts a mere `disconnect` would leave waiting commands waiting for ever (ioredis 6.0.0): only
+  // the end of an attempt rejects them. So one is begun, and is broken off before it touches the network.
+  if (client instanceof Redis && client.status === 'reconnecting') client.connect().catch(() => undefined)
+  client.disconnect()
 }
 
 /** This Redis must not be used. The message says what to change. */

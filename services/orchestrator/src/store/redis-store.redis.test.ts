@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   dispatch,
   endOf,
+  freshIn,
   type Harness,
   NS,
   outcome,
@@ -163,13 +164,13 @@ describe('reading', () => {
 
   it('leaves its connection free after an interrupt', async () => {
     const { store, stop } = await make()
-    const from = [{ shard: shardOfRun('run-x'), after: '0' }]
-    const reading = store.read(from, 10, 9_000)
+    const reading = store.read([{ shard: 1, after: '0' }], 10, 9_000)
     await eventually(async () => /cmd=xread/.test(String(await client.client('LIST'))))
     store.interrupt()
     expect(await reading).toEqual([])
-    const again = store.read(from, 10, 9_000)
-    await store.send(signal('run-x'))
+    // another shard: an arrival in the first would free the connection, too
+    const again = store.read([{ shard: 2, after: '0' }], 10, 9_000)
+    await store.send(signal(freshIn(2)))
     expect(await again).toHaveLength(1)
     await stop()
   }, 5_000)

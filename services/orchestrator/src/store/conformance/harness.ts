@@ -31,6 +31,13 @@ export const fresh = (word: string): string => {
   return `${word}-${count}`
 }
 
+/** A run id that was not there before, in this shard. */
+export const freshIn = (shard: number, ns = NS): string => {
+  let run = fresh('run')
+  while (shardOfRun(run, ns) !== shard) run = fresh('run')
+  return run
+}
+
 export const workflow = (name = 'report') => ({ name, version: 1, hash: `hash-of-${name}` })
 
 export const startCommand = (run: string, more: Partial<CommandOf<'start'>> = {}): CommandOf<'start'> => ({

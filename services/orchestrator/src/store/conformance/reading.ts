@@ -5,7 +5,18 @@ import { expect, it } from 'vitest'
 import type { RunFilter } from '../port.ts'
 import { BadCursorError } from '../run-order.ts'
 import { UnknownEventVersionError } from '../upcast.ts'
-import { endOf, fresh, type Harness, NS, note, ownedRun, startCommand, submission, workflow } from './harness.ts'
+import {
+  endOf,
+  fresh,
+  freshIn,
+  type Harness,
+  NS,
+  note,
+  ownedRun,
+  startCommand,
+  submission,
+  workflow,
+} from './harness.ts'
 
 const everyPage = async (h: Harness, ns: string, filter: RunFilter, limit: number): Promise<string[][]> => {
   const pages: string[][] = []
@@ -28,7 +39,9 @@ const lists = (h: () => Harness): void => {
         const now = await store.now()
         await until(async () => (await store.now()) > now)
       }
-      heads.push((await store.submit(submission(startCommand(fresh('run'), { ns })))).head)
+      // half of them in one shard: the others must not run ahead of what it has not shown yet
+      const run = i % 2 === 0 ? freshIn(3, ns) : fresh('run')
+      heads.push((await store.submit(submission(startCommand(run, { ns })))).head)
     }
     const order = heads
       .sort((a, b) => b.createdAtMs - a.createdAtMs || (a.run < b.run ? 1 : -1))
@@ -69,6 +82,10 @@ const lists = (h: () => Harness): void => {
     expect(await found({ untilMs: before })).toEqual(['ended', 'tea-eu'])
     expect(await found({ sinceMs: createdAtMs, untilMs: createdAtMs, workflow: 'milk' })).toEqual(['milk-eu'])
     expect(await found({ untilMs: before, workflow: 'tea' })).toEqual(['tea-eu'])
+    // two of one shard, each of which meets one of two conditions
+    await submit(freshIn(9, ns), 'cake', { zone: 'us' })
+    await submit(freshIn(9, ns), 'pie', { zone: 'eu' })
+    expect(await found({ workflow: 'cake', labels: { zone: 'eu' } })).toEqual([])
   })
 }
 
@@ -122,7 +139,9 @@ const payloads = (h: () => Harness): void => {
     expect(await run.head()).toMatchObject({ snapshotSeq: 2, version: 3 })
     await store.putSnapshot(NS, run.run, 1, 'fold of 1')
     await store.putSnapshot(NS, run.run, 4, 'fold of 4')
-    await store.putSnapshot(NS, fresh('none'), 0, 'fold of nothing')
+    const none = fresh('none')
+    await store.putSnapshot(NS, none, 0, 'fold of nothing')
+    expect(await store.snapshot(NS, none)).toBeNull()
     expect(await store.snapshot(NS, run.run)).toEqual({ seq: 2, text: 'fold of 2' })
   })
 

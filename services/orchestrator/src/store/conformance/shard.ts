@@ -5,6 +5,7 @@ import {
   endOf,
   expectUnchanged,
   fresh,
+  freshIn,
   type Harness,
   NS,
   ownedRun,
@@ -52,8 +53,7 @@ const mailbox = (h: () => Harness): void => {
   it('keeps receipts of two runs apart, whatever their shard', async () => {
     const { store } = h()
     const run = await ownedRun(h())
-    let twin = fresh('run')
-    while (shardOfRun(twin) !== run.shard) twin = fresh('run')
+    const twin = freshIn(run.shard)
     await store.send(signal(run.run, { id: 'key', receipt: true }))
     await store.send(signal(twin, { id: 'key', receipt: true }))
     expect((await waiting(store, run.shard)).filter(({ command }) => command.id === 'key')).toHaveLength(2)
@@ -165,8 +165,7 @@ const due = (h: () => Harness): void => {
   it('moves ripe runs into the mailbox behind what waits, soonest first', async () => {
     const { store, until } = h()
     const run = await ownedRun(h())
-    let twin = fresh('run')
-    while (shardOfRun(twin) !== run.shard) twin = fresh('run')
+    const twin = freshIn(run.shard)
     const other = await ownedRun(h(), twin)
     const now = await store.now()
     await run.append({ wakeAtMs: now - 1 })

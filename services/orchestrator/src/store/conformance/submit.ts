@@ -77,6 +77,14 @@ const restart = (h: () => Harness): void => {
     expect(again).toEqual({ status: 'exists', head })
   })
 
+  it('does not restart an ended run unasked', async () => {
+    const run = await ownedRun(h())
+    await run.append(endOf(await run.head()))
+    await expectUnchanged(h(), run, async () => {
+      expect((await h().store.submit(submission(startCommand(run.run)))).status).toBe('exists')
+    })
+  })
+
   it('restarts an ended run with nothing left of it but the new input', async () => {
     const { store } = h()
     const run = await ownedRun(h())
