@@ -92,14 +92,17 @@ export class QueueLink {
     return this.#worker.extendJobLocks(ids, tokens, this.#lockMs)
   }
 
-  /** Jobs of the queue that are taken, by anyone, but for `except`, with the token of their lock. */
-  async taken(except: (id: string) => boolean): Promise<{ id: string; token: string }[]> {
-    const ids = (await this.client.lrange(this.#worker.toKey('active'), 0, -1)).filter((id) => !except(id))
+  /**
+   * Jobs taken under a token that begins with `prefix`, but for those that `known` tells. Read it as a suspicion: the
+   * reply that brings such a job may be on its way.
+   */
+  async takenUnknown(prefix: string, known: (id: string) => boolean): Promise<{ id: string; token: string }[]> {
+    const ids = (await this.client.lrange(this.#worker.toKey('active'), 0, -1)).filter((id) => !known(id))
     if (ids.length === 0) return []
     const locks = await this.client.mget(ids.map((id) => this.#worker.toKey(`${id}:lock`)))
     return ids.flatMap((id, at) => {
       const token = locks[at]
-      return token ? [{ id, token }] : []
+      return token?.startsWith(prefix) && !known(id) ? [{ id, token }] : []
     })
   }
 

@@ -57,7 +57,6 @@ export class FetchLoop implements Consumer {
   #lastTakenAtMs: number | null = null
   #pauseTimer: NodeJS.Timeout | undefined
   #upkeepTimer: NodeJS.Timeout | undefined
-  #strayTimer: NodeJS.Timeout | undefined
 
   constructor(settings: RedisSettings, options: ConsumeOptions) {
     this.#settings = settings
@@ -69,7 +68,7 @@ export class FetchLoop implements Consumer {
   start(): void {
     // whoever starts a consumer may be in a span; its jobs are not part of it
     context.with(ROOT_CONTEXT, () => {
-      this.#upkeepTimer = setInterval(() => void this.#keepUp(), this.#lockMs / 3)
+      void this.#keepUp()
       this.#pump()
     })
   }
@@ -98,20 +97,19 @@ export class FetchLoop implements Consumer {
   async stop(): Promise<void> {
     this.#stopping = true
     clearTimeout(this.#pauseTimer)
-    clearTimeout(this.#strayTimer)
     await this.#link.interrupt().catch(() => undefined)
     while (this.#handlers.size > 0) await Promise.all(this.#handlers)
-    clearInterval(this.#upkeepTimer)
     const until = performance.now() + LAST_WORDS_MS
     while (this.#inFlight.size > 0 && performance.now() < until) await sleep(5)
     this.#closed = true
+    clearTimeout(this.#upkeepTimer)
     await this.#link.close()
   }
 
   #open(): QueueLink {
     const { queue, logger } = this.#options
     const link = new QueueLink(this.#settings, queue, this.#lockMs, logger)
-    link.client.on('ready', () => void this.#checkStrays())
+    link.client.on('ready', () => void this.#keepUp())
     return link
   }
 
@@ -258,11 +256,10 @@ export class FetchLoop implements Consumer {
 
   async #giveBackStrays(): Promise<void> {
     const link = this.#link
-    const taken = await link.taken((id) => this.#running.has(id))
-    const suspects = taken.filter(({ id, token }) => token.startsWith(this.#id) && !this.#running.has(id))
+    const suspects = await link.takenUnknown(this.#id, (id) => this.#running.has(id))
     const strays = suspects.filter(({ token }) => !this.#inFlight.has(token))
     // the reply may still come: ioredis has only just sent the fetch again
-    if (strays.length < suspects.length) this.#lookAgain()
+    if (strays.length < suspects.length) this.#keepUpIn(RETRY_MS)
     if (strays.length === 0) return
     this.#options.logger.warn(
       { queue: this.#options.queue, jobs: strays.length },
@@ -272,18 +269,16 @@ export class FetchLoop implements Consumer {
     this.#hunt()
   }
 
-  #lookAgain(): void {
-    clearTimeout(this.#strayTimer)
-    if (!this.#stopping) this.#strayTimer = setTimeout(() => void this.#checkStrays(), RETRY_MS)
-  }
-
-  async #checkStrays(): Promise<void> {
-    await this.#giveBackStrays().catch((error) => this.#complain(error))
+  #keepUpIn(ms: number): void {
+    clearTimeout(this.#upkeepTimer)
+    if (!this.#closed) this.#upkeepTimer = setTimeout(() => void this.#keepUp(), ms)
   }
 
   async #keepUp(): Promise<void> {
+    this.#keepUpIn(this.#lockMs / 3)
+    this.#rebuildIfDeaf()
     // while Redis is away the last round still waits
-    if (this.#keepingUp) return this.#rebuildIfDeaf()
+    if (this.#keepingUp) return
     this.#keepingUp = true
     try {
       if (this.#running.size > 0) await this.#link.renew([...this.#running.values()])
@@ -294,7 +289,6 @@ export class FetchLoop implements Consumer {
     } finally {
       this.#keepingUp = false
     }
-    this.#rebuildIfDeaf()
   }
 
   #rebuildIfDeaf(): void {

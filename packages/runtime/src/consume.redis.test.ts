@@ -24,6 +24,7 @@ beforeAll(async () => {
   redis = await startRedis()
   proxy = await faultProxy({ target: { host: redis.host, port: redis.port } })
   client = new Redis(redis.url, { maxRetriesPerRequest: null })
+  client.on('error', () => {})
   publisher = createPublisher(settingsOf(redis.url), logger)
 })
 afterEach(async () => {
@@ -377,6 +378,8 @@ describe('connections', () => {
     const seen = new Set<string>()
     start(queue, async ({ id }) => void seen.add(id), {
       url: throughProxy(),
+      // how often it looks after its locks, and so finds out that nothing answers
+      lockMs: 3_000,
       logger: createLogger('test', 'warn', { write: (line) => lines.push(line) }),
     })
     await publish(queue, ['before'])

@@ -21,6 +21,7 @@ const settings = () => ({
 beforeAll(async () => {
   redis = await startRedis()
   client = new Redis(redis.url, { maxRetriesPerRequest: null })
+  client.on('error', () => {})
   publisher = createPublisher(settings(), logger)
 })
 afterAll(async () => {
