@@ -46,6 +46,8 @@ const IN_FLIGHT = Number(values['in-flight'])
 const CHAIN = 10
 const LONE = 50
 const WIDTH = 1_000
+/** Redis keeps each command of them in its log. */
+const SCRIPT_RUNS = 200
 const MEMORY_RUNS = 1_000
 
 const chain = (name: string, length: number, toolOf: (i: number) => string): object => ({
@@ -103,7 +105,9 @@ const runChains = async ({ api, tells }: Bench, runs: number, inFlight: number):
         const count = Math.min(left, free)
         left -= count
         free -= count
-        const body = { runs: Array.from({ length: count }, () => ({ id: newId(), workflow: 'chain', labels: { w: label } })) }
+        const body = {
+          runs: Array.from({ length: count }, () => ({ id: newId(), workflow: 'chain', labels: { w: label } })),
+        }
         const { results } = expectOk(await api.post<Submitted>('/v1/runs/batch', body))
         const refused = results.find((one) => one.status !== 202)
         if (refused) throw new Error(`a run was refused: ${JSON.stringify(refused)}`)
@@ -182,6 +186,8 @@ interface Figures {
   redisBytesPerRun: number | null
   /** Over the W1 rounds. */
   coresUsed: Record<string, number>
+  /** The same as CPU time: other load on the machine moves it less than it moves the rates. */
+  cpuUsecPerStep: Record<string, number>
   redisCommandsPerStep: number
   redisUsecPerStep: number
   redisTop: { name: string; callsPerStep: number; usecPerCall: number; usecPerStep: number }[]
@@ -197,7 +203,8 @@ const perStep = (commands: readonly RedisCommand[], steps: number) =>
   }))
 
 /** evalsha holds the time of the commands its scripts ran, which are also counted by themselves. */
-const outermost = ({ name }: { name: string }): boolean => name === 'evalsha' || name === 'evalsha_ro' || name === 'fcall'
+const outermost = ({ name }: { name: string }): boolean =>
+  name === 'evalsha' || name === 'evalsha_ro' || name === 'fcall'
 
 /** The rest of that list are commands, most of them inside scripts. */
 const isScript = ({ name }: RedisCommand): boolean => name.endsWith('.lua') || name.startsWith('bullmq ')
@@ -249,10 +256,12 @@ const measure = async (bench: Bench, setUp: SetUp): Promise<Figures> => {
   let scripts: RedisCommand[] | null = null
   if (values.scripts) {
     await bench.meter.watchScripts()
-    await runChains(bench, RUNS, IN_FLIGHT)
+    await runChains(bench, SCRIPT_RUNS, IN_FLIGHT)
     scripts = await bench.meter.scripts()
   }
   const steps = RUNS * CHAIN * ROUNDS
+  const seconds = costs.reduce((sum, cost) => sum + cost.seconds, 0)
+  const cores = sumCpu(costs)
   const commands = sumCommands(costs)
   const outer = commands.filter((command) => outermost(command))
   return {
@@ -265,11 +274,14 @@ const measure = async (bench: Bench, setUp: SetUp): Promise<Figures> => {
     w2StepsPerSecond: median(w2),
     w2Each: w2,
     redisBytesPerRun: values['no-memory'] ? null : await memoryPerRun(bench),
-    coresUsed: sumCpu(costs),
+    coresUsed: cores,
+    cpuUsecPerStep: Object.fromEntries(
+      Object.entries(cores).map(([name, used]) => [name, (used * seconds * 1e6) / steps]),
+    ),
     redisCommandsPerStep: commands.reduce((sum, { calls }) => sum + calls, 0) / steps,
     redisUsecPerStep: outer.reduce((sum, { usec }) => sum + usec, 0) / steps,
     redisTop: perStep(commands.slice(0, 14), steps),
-    scripts: scripts && perStep(scripts.filter(isScript), RUNS * CHAIN),
+    scripts: scripts && perStep(scripts.filter(isScript), SCRIPT_RUNS * CHAIN),
   }
 }
 
@@ -309,7 +321,17 @@ const bench = async (setUp: SetUp): Promise<{ figures: Figures; redis: string }>
 }
 
 const print = (all: readonly Figures[]): void => {
-  const head = ['appendfsync', 'roles', 'tool-workers', 'W1 steps/s', 'W1b p50 ms', 'p99', 'mean', 'W2 steps/s', 'bytes/run']
+  const head = [
+    'appendfsync',
+    'roles',
+    'tool-workers',
+    'W1 steps/s',
+    'W1b p50 ms',
+    'p99',
+    'mean',
+    'W2 steps/s',
+    'bytes/run',
+  ]
   const rows = all.map((one) => [
     ...[one.setUp.fsync, one.setUp.roles, one.setUp.workers, one.w1StepsPerSecond.toFixed(0)],
     ...[one.handOffP50Ms.toFixed(2), one.handOffP99Ms.toFixed(2), one.handOffMeanMs.toFixed(2)],
@@ -317,13 +339,26 @@ const print = (all: readonly Figures[]): void => {
   ])
   printTable([head, ...rows])
   for (const one of all) {
-    console.log(`\nW1, ${one.setUp.fsync}, ${one.setUp.roles}, ${one.setUp.workers} tool-worker(s): cores used, and what Redis does`)
-    console.log(Object.entries(one.coresUsed).map(([name, cores]) => `${name} ${cores.toFixed(2)}`).join(' · '))
-    console.log(`commands per step ${one.redisCommandsPerStep.toFixed(1)}, scripts' time per step ${one.redisUsecPerStep.toFixed(0)} µs`)
+    console.log(
+      `\nW1, ${one.setUp.fsync}, ${one.setUp.roles}, ${one.setUp.workers} tool-worker(s): cores used, and what Redis does`,
+    )
+    console.log(
+      Object.entries(one.coresUsed)
+        .map(([name, cores]) => `${name} ${cores.toFixed(2)} (${one.cpuUsecPerStep[name]?.toFixed(0)} µs/step)`)
+        .join(' · '),
+    )
+    console.log(
+      `commands per step ${one.redisCommandsPerStep.toFixed(1)}, scripts' time per step ${one.redisUsecPerStep.toFixed(0)} µs`,
+    )
     const table = (list: Figures['redisTop']): void =>
       printTable([
         ['command', 'calls/step', 'µs/call', 'µs/step'],
-        ...list.map((row) => [row.name, row.callsPerStep.toFixed(2), row.usecPerCall.toFixed(1), row.usecPerStep.toFixed(1)]),
+        ...list.map((row) => [
+          row.name,
+          row.callsPerStep.toFixed(2),
+          row.usecPerCall.toFixed(1),
+          row.usecPerStep.toFixed(1),
+        ]),
       ])
     table(one.redisTop)
     if (one.scripts) table(one.scripts)

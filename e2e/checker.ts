@@ -37,9 +37,7 @@ export const checkJournal = (run: string, events: readonly JournalEvent[], ended
       const { attempt = 0, delivery = 0 } = event
       const last = out.get(path)
       const grows =
-        last === undefined ||
-        attempt > last.attempt ||
-        (attempt === last.attempt && delivery === last.delivery + 1)
+        last === undefined || attempt > last.attempt || (attempt === last.attempt && delivery === last.delivery + 1)
       if (!grows) broken('deliveries grow', event, `${path} ${attempt}.${delivery} after ${JSON.stringify(last)}`)
       out.set(path, { attempt, delivery })
     }

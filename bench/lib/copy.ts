@@ -47,7 +47,10 @@ const apply = (target: string, { file, find, replace }: Patch): void => {
   const text = readFileSync(path, 'utf8')
   const count = text.split(find).length - 1
   if (count !== 1) throw new Error(`${file}: the text to be replaced is there ${count} times, not once:\n${find}`)
-  writeFileSync(path, text.replace(find, () => replace))
+  writeFileSync(
+    path,
+    text.replace(find, () => replace),
+  )
 }
 
 /** Copies what is built into `target` and applies the patches to the copy. */

@@ -87,7 +87,12 @@ const specsOf = (shape: FleetShape, redisUrl: string, ports: number[]): Spec[] =
   if (shape.modelLatencyMs !== undefined) {
     const main = join(root, 'packages/scripted-model/dist/main.js')
     const args = ['--port', String(modelPort), '--ledger', join(shape.dir, 'model.jsonl')]
-    specs.push({ name: 'model', args: [main, ...args, '--latency-ms', String(shape.modelLatencyMs)], env: {}, readyUrl: model })
+    specs.push({
+      name: 'model',
+      args: [main, ...args, '--latency-ms', String(shape.modelLatencyMs)],
+      env: {},
+      readyUrl: model,
+    })
   }
   if (shape.roles === 'all') {
     specs.push(service('orchestrator', 'orchestrator', door, { ROLE: 'all', STEPFLEET_PORT: String(door) }))
@@ -98,7 +103,9 @@ const specsOf = (shape: FleetShape, redisUrl: string, ports: number[]): Spec[] =
   for (let i = 1; i <= shape.toolWorkers; i += 1)
     specs.push(service(`tool-worker-${i}`, 'tool-worker', port(), { STEPFLEET_TOOLS: shape.tools.join(',') }))
   for (let i = 1; i <= (shape.llmWorkers ?? 0); i += 1)
-    specs.push(service(`llm-worker-${i}`, 'llm-worker', port(), { ANTHROPIC_BASE_URL: model, ANTHROPIC_API_KEY: 'scripted' }))
+    specs.push(
+      service(`llm-worker-${i}`, 'llm-worker', port(), { ANTHROPIC_BASE_URL: model, ANTHROPIC_API_KEY: 'scripted' }),
+    )
   return specs
 }
 

@@ -22,6 +22,9 @@ export interface Fetched {
 /** How long a wait for work blocks. Also the longest that a job lies when its wake-up was lost on the wire. */
 const BLOCK_SECONDS = 2
 
+/** BullMQ pauses a queue by setting its count of jobs to this. */
+const LIMIT = Number.MAX_SAFE_INTEGER
+
 const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true }
 
 const workerOptions = (client: RedisClient, queue: string, lockMs: number) => ({
@@ -34,7 +37,7 @@ const workerOptions = (client: RedisClient, queue: string, lockMs: number) => ({
   maxStalledCount: 1_000_000,
   // Without a limiter the fetch scripts do not look at the key by which a queue is paused for the fleet. This one
   // never limits anything by itself.
-  limiter: { max: Number.MAX_SAFE_INTEGER, duration: 60_000 },
+  limiter: { max: LIMIT, duration: 60_000 },
 })
 
 const fetched = (reply: unknown, token: string): Fetched => {
@@ -112,7 +115,8 @@ export class QueueLink {
   }
 
   async pauseFleet(ms: number): Promise<void> {
-    await this.#worker.getBackend().setRateLimit(ms)
+    const backend = this.#worker.getBackend()
+    if ((await backend.getRateLimitTtl(LIMIT)) < ms) await backend.setRateLimit(ms)
   }
 
   /** Ends a wait for work at once. */

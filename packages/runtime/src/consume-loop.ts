@@ -8,16 +8,12 @@
 // - paused: the queue is paused for the fleet, or Redis answered an error; a timer starts the hunt again.
 // A slot that ends a job brings the next one in the same script, so a busy queue costs one script a job, and no
 // fetch of its own. Only what such an end could not bring is hunted for.
-//
-// A reply that is lost on the wire leaves a job taken by nobody: ioredis sends the fetch again and gets another job.
-// Such strays carry a token of this loop without being known to it; they are looked for after each reconnect and
-// at each renewal of the locks, and given back.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { context, ROOT_CONTEXT } from '@opentelemetry/api'
 import type { RedisSettings } from './config.ts'
 import type { ConsumeOptions, Consumer, ConsumerStats } from './consume.ts'
 import { type Fetched, isVerdict, QueueLink, type TakenJob } from './consume-link.ts'
+import { Upkeep } from './consume-upkeep.ts'
 
 const WIDEST_HUNT = 8
 const RETRY_MS = 250
@@ -38,6 +34,7 @@ export class FetchLoop implements Consumer {
   readonly #settings: RedisSettings
   readonly #options: ConsumeOptions
   readonly #lockMs: number
+  readonly #upkeep: Upkeep
   readonly #id = randomUUID()
   readonly #running = new Map<string, TakenJob>()
   /** Tokens of fetches and ends whose reply is outstanding. */
@@ -53,24 +50,23 @@ export class FetchLoop implements Consumer {
   #failingSinceMs: number | null = null
   #stopping = false
   #closed = false
-  #keepingUp = false
   #lastTakenAtMs: number | null = null
   #pauseTimer: NodeJS.Timeout | undefined
-  #upkeepTimer: NodeJS.Timeout | undefined
+  #watchdog: NodeJS.Timeout | undefined
 
   constructor(settings: RedisSettings, options: ConsumeOptions) {
     this.#settings = settings
     this.#options = options
     this.#lockMs = options.lockMs ?? LOCK_MS
+    const held = { id: this.#id, running: this.#running, inFlight: this.#inFlight, link: () => this.#link }
+    this.#upkeep = new Upkeep(held, this.#lockMs / 3, options.logger)
     this.#link = this.#open()
   }
 
   start(): void {
-    // whoever starts a consumer may be in a span; its jobs are not part of it
-    context.with(ROOT_CONTEXT, () => {
-      void this.#keepUp()
-      this.#pump()
-    })
+    this.#watchdog = setInterval(() => this.#rebuildIfDeaf(), DEAF_MS / 4)
+    this.#upkeep.start()
+    this.#pump()
   }
 
   stats(): ConsumerStats {
@@ -89,27 +85,34 @@ export class FetchLoop implements Consumer {
     this.#link = this.#open()
     this.#waitingSinceMs = null
     this.#failingSinceMs = null
+    this.#hunt()
     // calls in flight on the old connections end now; ends of jobs are repeated on the new ones
     await old.close()
-    this.#hunt()
   }
 
   async stop(): Promise<void> {
     this.#stopping = true
     clearTimeout(this.#pauseTimer)
-    await this.#link.interrupt().catch(() => undefined)
+    clearInterval(this.#watchdog)
+    // not waited for: it cannot end while Redis is away
+    void this.#link.interrupt().catch(() => undefined)
     while (this.#handlers.size > 0) await Promise.all(this.#handlers)
     const until = performance.now() + LAST_WORDS_MS
     while (this.#inFlight.size > 0 && performance.now() < until) await sleep(5)
     this.#closed = true
-    clearTimeout(this.#upkeepTimer)
+    this.#upkeep.stop()
     await this.#link.close()
   }
 
   #open(): QueueLink {
     const { queue, logger } = this.#options
     const link = new QueueLink(this.#settings, queue, this.#lockMs, logger)
-    link.client.on('ready', () => void this.#keepUp())
+    link.client.on('ready', () => {
+      // deafness is counted from when there is something to hear
+      if (this.#waitingSinceMs !== null) this.#waitingSinceMs = performance.now()
+      this.#failingSinceMs = null
+      this.#upkeep.start()
+    })
     return link
   }
 
@@ -134,31 +137,24 @@ export class FetchLoop implements Consumer {
   }
 
   async #fetch(): Promise<void> {
+    const link = this.#link
     this.#fetches += 1
     this.#tokens += 1
     const token = `${this.#id}:${this.#tokens}`
     this.#inFlight.add(token)
-    try {
-      const found = await this.#link.fetch(token)
-      this.#digest(found)
-      if (found.job) void this.#serve(found.job)
-    } catch (error) {
-      this.#complain(error)
-    } finally {
-      this.#inFlight.delete(token)
-      this.#fetches -= 1
-      this.#pump()
-    }
+    const found = await link.fetch(token).catch((error: unknown) => this.#complain(link, error))
+    // from here to the end nothing waits: a job is at no moment neither in flight nor running
+    this.#inFlight.delete(token)
+    this.#fetches -= 1
+    if (found) this.#digest(found)
+    if (found?.job) void this.#serve(found.job)
+    this.#pump()
   }
 
   async #wait(): Promise<void> {
     const link = this.#link
     this.#waitingSinceMs = performance.now()
-    try {
-      await link.waitForWork()
-    } catch (error) {
-      this.#complain(error)
-    }
+    await link.waitForWork().catch((error: unknown) => this.#complain(link, error))
     // after a rebuild this was the wait of a connection that is gone
     if (this.#link !== link) return
     this.#waitingSinceMs = null
@@ -218,8 +214,9 @@ export class FetchLoop implements Consumer {
     this.#inFlight.add(job.token)
     try {
       while (!this.#closed) {
+        const link = this.#link
         try {
-          const found = await this.#link.finish(job, error, !this.#stopping)
+          const found = await link.finish(job, error, !this.#stopping)
           this.#running.delete(job.id)
           this.#digest(found)
           return found.job
@@ -230,7 +227,7 @@ export class FetchLoop implements Consumer {
             this.#idle = false
             return null
           }
-          this.#complain(failure)
+          this.#complain(link, failure)
           await sleep(RETRY_MS)
         }
       }
@@ -254,43 +251,6 @@ export class FetchLoop implements Consumer {
     }
   }
 
-  async #giveBackStrays(): Promise<void> {
-    const link = this.#link
-    const suspects = await link.takenUnknown(this.#id, (id) => this.#running.has(id))
-    const strays = suspects.filter(({ token }) => !this.#inFlight.has(token))
-    // the reply may still come: ioredis has only just sent the fetch again
-    if (strays.length < suspects.length) this.#keepUpIn(RETRY_MS)
-    if (strays.length === 0) return
-    this.#options.logger.warn(
-      { queue: this.#options.queue, jobs: strays.length },
-      'gave back jobs whose fetch was lost',
-    )
-    await Promise.allSettled(strays.map((stray) => link.giveBack(stray)))
-    this.#hunt()
-  }
-
-  #keepUpIn(ms: number): void {
-    clearTimeout(this.#upkeepTimer)
-    if (!this.#closed) this.#upkeepTimer = setTimeout(() => void this.#keepUp(), ms)
-  }
-
-  async #keepUp(): Promise<void> {
-    this.#keepUpIn(this.#lockMs / 3)
-    this.#rebuildIfDeaf()
-    // while Redis is away the last round still waits
-    if (this.#keepingUp) return
-    this.#keepingUp = true
-    try {
-      if (this.#running.size > 0) await this.#link.renew([...this.#running.values()])
-      await this.#link.requeueStalled()
-      await this.#giveBackStrays()
-    } catch (error) {
-      this.#complain(error)
-    } finally {
-      this.#keepingUp = false
-    }
-  }
-
   #rebuildIfDeaf(): void {
     const deafFrom = performance.now() - DEAF_MS
     const stuck = [this.#waitingSinceMs, this.#failingSinceMs].some((since) => since !== null && since < deafFrom)
@@ -300,12 +260,13 @@ export class FetchLoop implements Consumer {
     void this.rebuild()
   }
 
-  #complain(error: unknown): void {
-    if (this.#closed || this.#stopping) return
+  #complain(link: QueueLink, error: unknown): null {
+    if (this.#stopping || link !== this.#link) return null
     if (this.#failingSinceMs === null) {
       this.#failingSinceMs = performance.now()
       this.#options.logger.warn({ queue: this.#options.queue, err: error }, 'queue does not answer as it should')
     }
     this.#pause(RETRY_MS)
+    return null
   }
 }

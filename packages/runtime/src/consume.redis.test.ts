@@ -211,6 +211,19 @@ describe('stop', () => {
     await eventually(async () => (await connections()) === 0)
   })
 
+  it('gives back a job that a fetch brings too late', async () => {
+    const queue = newQueue()
+    // many rounds, since it takes a stop between the sending of a fetch and its reply
+    for (const id of names(30)) {
+      const seen: string[] = []
+      const consumer = start(queue, async (job) => void seen.push(job.id), { url: throughProxy() })
+      await publish(queue, [id])
+      await consumer.stop()
+      expect(await publisher.depth(queue)).toMatchObject({ waiting: seen.length === 0 ? 1 : 0, active: 0 })
+      await client.del(`${queuePrefix(queue)}:${queue}:prioritized`)
+    }
+  })
+
   it('ends while Redis is away', async () => {
     const queue = newQueue()
     const seen: string[] = []
@@ -220,6 +233,14 @@ describe('stop', () => {
     proxy.refuse(true)
     await consumer.stop()
     proxy.refuse(false)
+    expect(consumer.stats().active).toBe(0)
+  })
+})
+
+describe('a Redis that was never there', () => {
+  it('lets the consumer stop', async () => {
+    const consumer = start(newQueue(), async () => undefined, { url: 'redis://127.0.0.1:1' })
+    await consumer.stop()
     expect(consumer.stats().active).toBe(0)
   })
 })
@@ -238,6 +259,18 @@ describe('pauseFor', () => {
     await publish(queue, names(4))
     await eventually(() => takenAtMs.length === 5)
     for (const at of takenAtMs.slice(1)) expect(at - pausedAtMs).toBeGreaterThanOrEqual(390)
+  })
+
+  it('does not make a longer pause shorter', async () => {
+    const queue = newQueue()
+    const takenAtMs: number[] = []
+    const one = start(queue, async () => void takenAtMs.push(performance.now()))
+    const pausedAtMs = performance.now()
+    await one.pauseFor(500)
+    await one.pauseFor(50)
+    await publish(queue, ['j'])
+    await eventually(() => takenAtMs.length === 1)
+    expect((takenAtMs[0] ?? 0) - pausedAtMs).toBeGreaterThanOrEqual(490)
   })
 })
 

@@ -1,4 +1,5 @@
 // The worker's side of a queue, behind one port: takes jobs while slots are free, hands each to `handle`.
+import { context, ROOT_CONTEXT } from '@opentelemetry/api'
 import type { RedisSettings } from './config.ts'
 import { FetchLoop } from './consume-loop.ts'
 import type { Logger } from './logger.ts'
@@ -27,13 +28,15 @@ export interface Consumer {
   stats(): ConsumerStats
   /** Fresh connections for fetching; what runs is not touched. */
   rebuild(): Promise<void>
-  /** Pauses the queue for the whole fleet. */
+  /** Pauses the queue for the whole fleet, this long from now. Never makes a longer pause shorter. */
   pauseFor(ms: number): Promise<void>
 }
 
 /** Starts at once; while Redis is away it waits for it. */
-export const consume = (settings: RedisSettings, options: ConsumeOptions): Consumer => {
-  const loop = new FetchLoop(settings, options)
-  loop.start()
-  return loop
-}
+export const consume = (settings: RedisSettings, options: ConsumeOptions): Consumer =>
+  // whoever starts a consumer may be in a span; the jobs it will take are no part of that
+  context.with(ROOT_CONTEXT, () => {
+    const loop = new FetchLoop(settings, options)
+    loop.start()
+    return loop
+  })

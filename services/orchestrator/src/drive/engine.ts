@@ -190,7 +190,7 @@ export class Engine {
     const { store } = this.#options
     const untilMs = await store.now()
     for (;;) {
-      const entries = await store.read([{ shard: owned.shard, after: owned.after }], 100, 0)
+      const entries = await store.left(owned.shard, owned.after, 100)
       for (const entry of entries) {
         owned.after = entry.id
         await this.#pump.tryAlone(entry)

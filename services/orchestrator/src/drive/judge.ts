@@ -166,12 +166,14 @@ export const judge = async (
   const receipts: Append['receipts'][number][] = []
   for (const entry of entries) {
     const { command } = entry
-    const known = command.receipt ? await deps.store.receipt(run.ns, run.run, command.id) : null
+    // the receipt of a condemned command was written when it was buried
+    const asks = command.receipt === true && !entry.condemned
+    const known = asks ? await deps.store.receipt(run.ns, run.run, command.id) : null
     if (known) continue
     const judged = await (entry.condemned ? condemnOne : judgeOne)(deps, run, entry)
     events.push(...judged.events)
     outgoing.push(...judged.outgoing)
-    if (command.receipt) receipts.push({ command: command.id, verdict: judged.verdict })
+    if (asks) receipts.push({ command: command.id, verdict: judged.verdict })
   }
   await run.values.write(deps.store, run.ns, run.run)
   run.values.trim()

@@ -153,6 +153,11 @@ export class Pump {
       { err: error, run: first.command.run, command: first.command.id, batch: entries.length },
       'command could not be judged',
     )
+    if (first.condemned) {
+      // it lies in `dead`; that its run cannot show it is all that is left to say
+      this.#release(entries)
+      return
+    }
     if (rest.length > 0) {
       // which of them it is shows when each comes alone
       setTimeout(() => this.#alone(entries), AGAIN_MS)

@@ -152,6 +152,8 @@ export interface ShardStore {
    * One read at a time. An entry that is no command at all goes to `dead` and is not answered.
    */
   read(from: readonly { shard: number; after: string }[], count: number, blockMs: number): Promise<MailboxEntry[]>
+  /** Like `read` of one shard, without waiting; it may run beside a `read`. For what a dead owner left behind. */
+  left(shard: number, after: string, count: number): Promise<MailboxEntry[]>
   /** Pipelined; each answers for itself. Appends of one run must not be in flight side by side. */
   append(appends: readonly Append[]): Promise<Appended[]>
   /** Acknowledges entries of runs that do not exist, under the epoch; who waits is refused with `unknown_run`. */

@@ -7,6 +7,7 @@ import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import {
   dispatch,
+  ENGINE,
   endOf,
   freshIn,
   type Harness,
@@ -144,6 +145,17 @@ describe('a lost reply', () => {
     const free = (shardOfRun(entry.command.run) + 1) % SHARDS
     expect(await losing(engine, () => store.own(free, engine, 60_000))).toMatchObject({ taken: true, clean: true })
   })
+})
+
+it('discards what Lua cannot parse', async () => {
+  const h = await make()
+  const run = await ownedRun(h)
+  const payload = { value: JSON.parse('['.repeat(1_500) + ']'.repeat(1_500)) }
+  await h.store.send(signal(run.run, { payload, receipt: true }))
+  const ids = (await waiting(h.store, run.shard)).map(({ id }) => id)
+  await h.store.discard(run.shard, ENGINE, run.epoch, ids)
+  expect(await waiting(h.store, run.shard)).toEqual([])
+  await h.stop()
 })
 
 describe('reading', () => {

@@ -34,6 +34,8 @@ const mailbox = (h: () => Harness): void => {
     expect(ids).toEqual([commands[2]?.id, elsewhere.id].sort())
     expect(await store.read([{ shard: shardOfRun(run), after: entries[3]?.id ?? '' }], 10, 0)).toEqual([])
     expect(await store.read([], 10, 0)).toEqual([])
+    expect((await store.left(shardOfRun(run), '0', 2)).map((entry) => entry.command)).toEqual(commands.slice(0, 2))
+    expect((await store.left(shardOfRun(run), after, 1)).map((entry) => entry.id)).toEqual([entries[2]?.id])
   })
 
   it('takes a command that asks a receipt once', async () => {

@@ -8,8 +8,9 @@ if owner[1] ~= ARGV[1] or owner[2] ~= ARGV[2] then return 0 end
 local prefix = string.sub(KEYS[1], 1, -6)
 for i = 4, #ARGV do
   local entry = redis.call('XRANGE', KEYS[2], ARGV[i], ARGV[i])[1]
-  local command = entry and cjson.decode(entry[2][2])
-  if command and command.receipt == true then
+  -- pcall: cjson refuses what is nested deeper than 1,000, and the entry must go all the same
+  local read, command = pcall(cjson.decode, entry and entry[2][2] or '{}')
+  if read and command.receipt == true then
     local id = command.ns .. '~' .. command.run .. '/' .. command.id
     redis.call('SET', prefix .. 'receipt:' .. id, ARGV[3], 'EX', 86400)
   end

@@ -99,6 +99,11 @@ export const createMemoryShards = (state: MemoryState): ShardStore => ({
   release: async (shard, engine, epoch) => {
     if (state.owns(shard, engine, epoch)) Object.assign(state.shard(shard).owner, { engine: null, untilMs: 0 })
   },
+  left: async (shard, after, count) =>
+    state
+      .shard(shard)
+      .mailbox.filter((entry) => compareIds(entry.id, after) > 0)
+      .slice(0, count),
   append: async (appends) => appends.map((append) => appendToMemory(state, append)),
   discard: async (shard, engine, epoch, entries) => {
     if (state.owns(shard, engine, epoch)) discard(state, shard, entries)

@@ -71,10 +71,17 @@ const createLeases = (client: RedisClient): Leases => {
   }
 }
 
-type Mail = Pick<ShardStore, 'read' | 'interrupt' | 'append' | 'discard' | 'ripen' | 'trial' | 'bury'>
+type Mail = Pick<ShardStore, 'read' | 'left' | 'interrupt' | 'append' | 'discard' | 'ripen' | 'trial' | 'bury'>
 
 const createMail = (client: RedisClient, reader: MailboxReader): Mail => ({
   read: async (from, count, blockMs) => parseEntries(client, await reader.read(from, count, blockMs)),
+  left: async (shard, after, count) => {
+    const found = await client.xrange(shardKeys(shard).mailbox, `(${after}`, '+', 'COUNT', count)
+    return parseEntries(
+      client,
+      found.map(([id, fields]) => ({ shard, id, text: fields[1] ?? '' })),
+    )
+  },
   interrupt: () => reader.interrupt(),
   append: async (appends): Promise<Appended[]> => {
     appends.forEach(checkAppend)

@@ -1,0 +1,236 @@
+// SIGKILLs the orchestrator at random moments under load, restarts it, and checks every run:
+// `npm run chaos [-- --seed 1 --runs 2000 --kills 20 --roles split --without out-check,unsent,none]`.
+//
+// 2,000 short runs (tools that write into a synced ledger, a value, an `each` of three, model calls) are submitted while
+// the engine process is killed 20 times; `--roles all` kills API and engine in one process. A third of the jobs or so is
+// delivered twice on top. Then everything is left alone, and the checker (checker.ts) looks at each accepted run.
+//
+// `--without` repeats all that on a copy of the built tree from which a guard was taken: these columns must show
+// violations, else the checker proves nothing. Ends with 1 when the real column has one, or a control has none.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { check, type Violation, type ViolationKind } from './checker.ts'
+import { DEFINITIONS, type Planned, planRuns, randomOf, submitAll } from './lib/chaos-load.ts'
+import { copyTree } from './lib/copy.ts'
+import { startDuplicator } from './lib/duplicates.ts'
+import { endOnSignals, type Fleet, REPOSITORY, startFleet } from './lib/fleet.ts'
+import { GUARDS } from './lib/guards.ts'
+import { type Api, countRuns, createApi, pause, register } from './lib/http.ts'
+import { type JournalEvent, readJournal, readModelCalls, readToolCalls } from './lib/records.ts'
+import { median, printTable, redisVersion, writeResults } from './lib/results.ts'
+
+const { values } = parseArgs({
+  options: {
+    seed: { type: 'string', default: '1' },
+    runs: { type: 'string', default: '2000' },
+    kills: { type: 'string', default: '20' },
+    roles: { type: 'string', default: 'split' },
+    without: { type: 'string', default: 'out-check,unsent' },
+    fsync: { type: 'string', default: 'always' },
+    root: { type: 'string', default: REPOSITORY },
+    /** Keeps the files of the fleets. */
+    keep: { type: 'boolean', default: false },
+    name: { type: 'string', default: 'chaos' },
+  },
+})
+const SEED = Number(values.seed)
+const RUNS = Number(values.runs)
+const KILLS = Number(values.kills)
+const ROLES = values.roles === 'all' ? 'all' : 'split'
+const VICTIM = ROLES === 'all' ? 'orchestrator' : 'engine'
+/** A killed engine is back, and its shards are taken, well before the next kill: its lease is 2 s. */
+const RECOVERY_MS = 3_500
+const LOADED_MS = 1_500
+/** Longest pause of a run: a recovery, a lost message found (5 s promised), and the work that piled up meanwhile. */
+const STALL_MS = 10_000
+/** After the last kill everything must end within this. */
+const END_MS = 90_000
+const ENDED = ['completed', 'failed', 'cancelled']
+
+interface Column {
+  name: string
+  says: string
+  accepted: number
+  kills: number
+  duplicates: number
+  toolCalls: number
+  modelCalls: number
+  /** From the start of a killed process until a run's next event anywhere. */
+  backMs: { p50: number; max: number }
+  violations: Violation[]
+}
+
+/** Kills and restarts at seeded moments; the times of the kills. */
+const killAround = async (fleet: Fleet, random: () => number, log: (line: string) => void): Promise<number[]> => {
+  const kills: number[] = []
+  for (let i = 1; i <= KILLS; i += 1) {
+    await pause(200 + random() * LOADED_MS)
+    kills.push(Date.now())
+    await fleet.kill(VICTIM)
+    // a supervisor takes a moment too
+    await pause(random() * 200)
+    fleet.start(VICTIM)
+    await fleet.ready(VICTIM)
+    if (i % 5 === 0) log(`${i} kills`)
+    await pause(Math.max(0, (kills.at(-1) ?? 0) + RECOVERY_MS - Date.now()))
+  }
+  return kills
+}
+
+/** Spreads the submits over the time of the kills, so that every kill meets work. */
+const submitAround = async (api: Api, planned: readonly Planned[], random: () => number): Promise<void> => {
+  const size = 10
+  const batches = Math.ceil(planned.length / size)
+  const expectedMs = KILLS * (RECOVERY_MS + 200 + LOADED_MS / 2)
+  const startedMs = performance.now()
+  const open: Promise<void>[] = []
+  for (let i = 0; i < batches; i += 1) {
+    const at = (expectedMs * (i + random())) / batches
+    await pause(Math.max(0, at - (performance.now() - startedMs)))
+    open.push(submitAll(api, planned.slice(i * size, (i + 1) * size), () => true))
+  }
+  await Promise.all(open)
+}
+
+const awaitEnds = async (api: Api, accepted: number): Promise<void> => {
+  const end = performance.now() + END_MS
+  while (performance.now() < end) {
+    const counts = await Promise.all(ENDED.map((status) => countRuns(api, `status=${status}`).catch(() => 0)))
+    if (counts.reduce((sum, count) => sum + count, 0) >= accepted) return
+    await pause(500)
+  }
+}
+
+const journalsOf = async (api: Api, planned: readonly Planned[]): Promise<Map<string, JournalEvent[]>> => {
+  const journals = new Map<string, JournalEvent[]>()
+  const left = [...planned]
+  await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      for (let one = left.pop(); one; one = left.pop()) journals.set(one.run, await readJournal(api, one.run))
+    }),
+  )
+  return journals
+}
+
+/** From each kill until any run went on. */
+const returns = (kills: readonly number[], journals: ReadonlyMap<string, readonly JournalEvent[]>): number[] => {
+  const times = [...journals.values()].flatMap((events) => events.map((event) => event.atMs)).sort((a, b) => a - b)
+  // what a dying process had sent may still arrive
+  return kills.flatMap((kill) => {
+    const next = times.find((atMs) => atMs > kill + 100)
+    return next === undefined ? [] : [next - kill]
+  })
+}
+
+const column = async (name: string, says: string, root: string): Promise<{ column: Column; redis: string }> => {
+  const dir = mkdtempSync(join(tmpdir(), `stepfleet-chaos-`))
+  const log = (line: string): void => console.log(`  ${name}: ${line}`)
+  const effects = join(dir, 'effects.jsonl')
+  const random = randomOf(SEED)
+  const planned = planRuns(RUNS, random)
+  const fleet = await startFleet({
+    root,
+    dir,
+    appendfsync: values.fsync === 'everysec' ? 'everysec' : 'always',
+    roles: ROLES,
+    toolWorkers: 1,
+    llmWorkers: 1,
+    modelLatencyMs: 20,
+    tools: [join(REPOSITORY, 'bench/tools/effect.mjs')],
+    env: { BENCH_EFFECTS: effects },
+  })
+  const api = createApi(fleet.url, 15_000)
+  const duplicator = startDuplicator(fleet.redis.url, ['tool.module', 'llm.anthropic.claude-haiku-5-5'])
+  try {
+    for (const definition of DEFINITIONS) await register(api, definition)
+    log(`${planned.length} runs and ${KILLS} kills of ${VICTIM}, seed ${SEED}`)
+    const submits = submitAround(api, planned, randomOf(SEED + 1))
+    const kills = await killAround(fleet, randomOf(SEED + 2), log)
+    await submits
+    log('all submitted; waiting for the ends')
+    await awaitEnds(api, planned.length)
+    await duplicator.stop()
+    // a call made twice may come after the run's end
+    await pause(1_000)
+    const journals = await journalsOf(api, planned)
+    const ledgers = { tools: readToolCalls(effects), model: readModelCalls(fleet.modelLedger) }
+    // only orchestrators are killed, and they call nothing
+    const violations = check(planned, journals, ledgers, { stallMs: STALL_MS, deathsOf: () => 0 })
+    const back = returns(kills, journals)
+    log(`${violations.length} violations`)
+    return {
+      redis: await redisVersion(fleet.redis.url),
+      column: {
+        name,
+        says,
+        accepted: planned.length,
+        kills: kills.length,
+        duplicates: duplicator.count(),
+        toolCalls: ledgers.tools.length,
+        modelCalls: ledgers.model.length,
+        backMs: { p50: median(back), max: Math.max(...back) },
+        violations,
+      },
+    }
+  } finally {
+    api.close()
+    await fleet.stop()
+    if (values.keep) log(`files: ${dir}`)
+    else rmSync(dir, { recursive: true, force: true })
+  }
+}
+
+const KINDS: readonly ViolationKind[] = [
+  ...(['not_ended', 'wrong_end', 'wrong_output', 'journal_gap', 'completed_twice', 'after_end'] as const),
+  ...(['tool_called_again', 'model_called_again', 'never_called', 'stalled'] as const),
+]
+
+const print = (columns: readonly Column[]): void => {
+  const row = (name: string, of: (one: Column) => number | string): (string | number)[] => [name, ...columns.map(of)]
+  printTable([
+    row('', ({ name }) => name),
+    row('runs accepted', ({ accepted }) => accepted),
+    row(`SIGKILLs of ${VICTIM}`, ({ kills }) => kills),
+    row('jobs delivered twice', ({ duplicates }) => duplicates),
+    row('calls of tools', ({ toolCalls }) => toolCalls),
+    row('calls of the model', ({ modelCalls }) => modelCalls),
+    row('work goes on after, ms p50 / max', ({ backMs }) => `${backMs.p50} / ${backMs.max}`),
+    ...KINDS.map((kind) => row(kind, ({ violations }) => violations.filter((one) => one.kind === kind).length)),
+  ])
+  for (const { name, violations } of columns) {
+    for (const { kind, run, detail } of violations.slice(0, 5)) console.log(`${name}: ${kind} ${run}: ${detail}`)
+  }
+}
+
+const main = async (): Promise<boolean> => {
+  const columns: Column[] = []
+  const real = await column('real', 'nothing taken out', values.root)
+  columns.push(real.column)
+  for (const name of values.without.split(',').filter((one) => one !== '' && one !== 'none')) {
+    const guard = GUARDS[name]
+    if (!guard) throw new Error(`there is no guard ${name}, only ${Object.keys(GUARDS).join(', ')}`)
+    const copy = mkdtempSync(join(tmpdir(), 'stepfleet-copy-'))
+    try {
+      copyTree(copy, guard.patches)
+      columns.push((await column(`without ${name}`, guard.says, copy)).column)
+    } finally {
+      rmSync(copy, { recursive: true, force: true })
+    }
+  }
+  print(columns)
+  const [first, ...controls] = columns
+  const ok = first?.violations.length === 0 && controls.every(({ violations }) => violations.length > 0)
+  const shown = columns.map((one) => ({
+    ...one,
+    violations: one.violations.length,
+    byKind: Object.fromEntries(KINDS.map((kind) => [kind, one.violations.filter((v) => v.kind === kind).length])),
+    examples: one.violations.slice(0, 5),
+  }))
+  writeResults(values.name, real.redis, { seed: SEED, roles: ROLES, stallMs: STALL_MS, columns: shown, ok })
+  return ok
+}
+
+endOnSignals()
+process.exitCode = (await main()) ? 0 : 1

@@ -1,0 +1,41 @@
+// The guards that the chaos run can take out, as patches of the built files. A guard without which nothing goes wrong
+// would be no guard, and a checker that stays silent without it no checker.
+import type { Patch } from './copy.ts'
+
+const CLAIM = 'packages/runtime/dist/lua/claim.3.lua'
+const APPEND = 'services/orchestrator/dist/store/lua/append.8.lua'
+
+export interface Guard {
+  says: string
+  patches: readonly Patch[]
+}
+
+export const GUARDS: Record<string, Guard> = {
+  'out-check': {
+    says: 'a claim is granted whatever `out` says',
+    patches: [
+      {
+        file: CLAIM,
+        find: "if not field then return { 'refused', 'not_out' } end",
+        replace: "field = field or '0|0|||||'",
+      },
+      {
+        file: CLAIM,
+        find: "if attempt ~= ARGV[2] or delivery ~= ARGV[3] then return { 'refused', 'superseded' } end",
+        replace: 'attempt, delivery = ARGV[2], ARGV[3]',
+      },
+      { file: CLAIM, find: "if reported == '1' then return { 'refused', 'reported' } end", replace: '' },
+      { file: CLAIM, find: "return { 'refused', 'held' }", replace: '' },
+    ],
+  },
+  unsent: {
+    says: 'the engine neither records nor resends what has not left',
+    patches: [
+      {
+        file: APPEND,
+        find: "call('ZADD', KEYS[6], time[1] .. string.format('%03d', time[2] / 1000), run .. '|' .. ARGV[i])",
+        replace: 'local _ = time',
+      },
+    ],
+  },
+}

@@ -1,0 +1,137 @@
+// A whole engine in one process: the memory store, a publisher in memory, and a worker that answers what is sent.
+import { createHash } from 'node:crypto'
+import { type CommandOf, type Definition, type Json, type Task, taskSchema } from '@stepfleet/contracts'
+import { canonicalJson } from '@stepfleet/engine'
+import type { Publisher, RedisClient } from '@stepfleet/runtime'
+import { createLogger } from '@stepfleet/runtime'
+import { createMemoryStore, type MemoryStore } from '../store/memory-store.ts'
+import { Engine } from './engine.ts'
+
+const NS = 'default'
+
+/** The hashes of the fleet, in memory; only what the engine uses of Redis itself. */
+const createHashes = (): RedisClient => {
+  const hashes = new Map<string, Map<string, string>>()
+  const of = (key: string): Map<string, string> => {
+    const known = hashes.get(key) ?? new Map<string, string>()
+    hashes.set(key, known)
+    return known
+  }
+  const client = {
+    hgetall: async (key: string) => Object.fromEntries(of(key)),
+    hset: async (key: string, field: string, value: string) => Number(of(key).set(field, value).size),
+    hdel: async (key: string, field: string) => Number(of(key).delete(field)),
+    hincrby: async (key: string, field: string, by: number) => {
+      const next = Number(of(key).get(field) ?? 0) + by
+      of(key).set(field, String(next))
+      return next
+    },
+  }
+  // a test's stand-in for the five commands above
+  return client as unknown as RedisClient
+}
+
+export interface World {
+  store: MemoryStore
+  hashes: RedisClient
+  /** Tasks that were published and not yet taken, in order. */
+  queue: Task[]
+  published: string[]
+  /** Makes the next publications fail. */
+  failPublish(times: number): void
+  startEngine(id?: string, store?: MemoryStore): Promise<Engine>
+  submit(definition: Definition, run: string, input?: Json): Promise<void>
+  /** Claims and answers what waits, until nothing does. */
+  work(answer?: (task: Task) => Json): Promise<number>
+  stop(): Promise<void>
+}
+
+const logger = createLogger('test', 'silent')
+
+export const createWorld = (): World => {
+  const store = createMemoryStore({ nowMs: () => Date.now() })
+  const hashes = createHashes()
+  const queue: Task[] = []
+  const published: string[] = []
+  const engines: Engine[] = []
+  let failures = 0
+  const publisher: Publisher = {
+    publish: async (items) => {
+      if (failures > 0) {
+        failures -= 1
+        throw new Error('the queue is away')
+      }
+      for (const { id, payload } of items) {
+        published.push(id)
+        const task = taskSchema.safeParse(payload)
+        if (task.success) queue.push(task.data)
+      }
+    },
+    hasJob: async (_queue, id) => published.includes(id),
+    depth: async () => ({ waiting: queue.length, active: 0, oldestAgeMs: null }),
+    close: async () => {},
+  }
+  return {
+    store,
+    hashes,
+    queue,
+    published,
+    failPublish: (times) => {
+      failures = times
+    },
+    startEngine: async (id = `e_${engines.length}`, over = store) => {
+      const engine = new Engine({ id, version: 'test', store: over, redis: hashes, publisher, logger, cacheBytes: 1e7 })
+      engines.push(engine)
+      await engine.start()
+      return engine
+    },
+    submit: async (definition, run, input = null) => {
+      const text = canonicalJson(definition as Json)
+      const hash = createHash('sha256').update(text).digest('hex')
+      await store.keep(NS, hash, text)
+      const command: CommandOf<'start'> = {
+        type: 'start',
+        id: `start.${run}`,
+        ns: NS,
+        run,
+        by: { kind: 'caller', id: 'test' },
+        workflow: { name: definition.name, version: null, hash },
+        input: { value: input },
+        labels: {},
+        priority: 3,
+        env: {},
+      }
+      await store.submit({ command, fingerprint: run, tip: `tip.${run}`, onConflict: 'reject' })
+    },
+    work: async (answer = () => 'done') => {
+      let done = 0
+      for (let task = queue.shift(); task; task = queue.shift()) {
+        const token = `t${done}-${task.path}-${Math.random()}`
+        const claim = await store.claims.claim(task, 'w_1', token)
+        if (claim.status === 'refused') continue
+        const { path, attempt, delivery } = task
+        await store.claims.report(task, token, {
+          type: 'outcome',
+          id: `o-${token}`,
+          ns: NS,
+          run: task.run,
+          by: { kind: 'worker', id: 'w_1' },
+          outcome: {
+            path,
+            attempt,
+            delivery,
+            worker: 'w_1',
+            claimedAtMs: claim.atMs,
+            durationMs: 0,
+            result: { status: 'done', output: { value: answer(task) } },
+          },
+        })
+        done += 1
+      }
+      return done
+    },
+    stop: async () => {
+      await Promise.all(engines.map((engine) => engine.stop()))
+    },
+  }
+}
