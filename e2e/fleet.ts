@@ -1,6 +1,6 @@
 // A fleet of real processes for one test file: Redis, the scripted model and whichever roles a test starts, each with
 // its own address of Redis, its own spool folder and its own pid to kill.
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePorts } from '@stepfleet/local-redis'
@@ -73,6 +73,11 @@ export class Fleet {
   /** A file of this test file's own. */
   path(name: string): string {
     return join(this.dir, name)
+  }
+
+  /** Lets the tools go on that wait for this file. */
+  unlock(gate: string): void {
+    writeFileSync(gate, '')
   }
 
   /** A way to Redis that can be broken. */

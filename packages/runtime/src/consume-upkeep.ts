@@ -53,7 +53,7 @@ export class Upkeep {
     this.#busy = true
     const link = this.#held.link()
     try {
-      if (false) await link.renew([...this.#held.running.values()])
+      if (this.#held.running.size > 0) await link.renew([...this.#held.running.values()])
       await link.requeueStalled()
       await this.#giveBackStrays(link)
     } catch (error) {

@@ -1,76 +1,9 @@
 // fold: one event onto the state. The only code that changes what a run is; it judges nothing and knows no plan.
 // The state is handed over: fold changes it in place and is deterministic in (state, event).
-import type { Event, EventOf, EventType, Payload, RunStatus } from '@stepfleet/contracts'
+import type { Event, EventOf, EventType, RunStatus } from '@stepfleet/contracts'
 import { isInside } from './paths.ts'
-import {
-  type AttemptState,
-  addUsage,
-  blankStep,
-  isEnded,
-  lastAttempt,
-  type Phase,
-  type RunState,
-  type StepState,
-} from './state.ts'
-
-/** The step of an event; made by the first event that names it. */
-const stepOf = (state: RunState, path: string, atMs: number): StepState => {
-  const known = state.steps.get(path)
-  if (known) return known
-  const step = blankStep(path, atMs)
-  state.steps.set(path, step)
-  return step
-}
-
-const bucket = (phase: Phase): keyof RunState['counts'] | null => {
-  if (phase === 'scheduled') return 'scheduled'
-  if (phase === 'escalated') return 'escalated'
-  return phase === 'waiting' || phase === 'retrying' ? 'waiting' : null
-}
-
-/** An open composite is neither in flight nor waiting: its parts are. */
-const counts = (step: StepState): boolean => step.opening?.kind !== 'each' && step.opening?.kind !== 'agent'
-
-const enter = (state: RunState, step: StepState, phase: Phase): void => {
-  const from = counts(step) || step.phase === 'escalated' ? bucket(step.phase) : null
-  const to = counts(step) || phase === 'escalated' ? bucket(phase) : null
-  if (from) state.counts[from] -= 1
-  if (to) state.counts[to] += 1
-  if (step.phase === 'scheduled' && phase !== 'scheduled') {
-    state.outChanges.set(step.path, null)
-    // a place is free: one of those held back may go
-    const [next] = state.backlog
-    if (next !== undefined) {
-      state.backlog.delete(next)
-      state.agenda.add(next)
-    }
-  }
-  step.phase = phase
-  state.agenda.add(step.path)
-}
-
-const cancelInside = (state: RunState, composite: StepState, atMs: number): void => {
-  if (!composite.opening) return
-  for (const step of state.steps.values()) {
-    if (isInside(step.path, composite.path) && !isEnded(step)) end(state, step, 'cancelled', atMs)
-  }
-}
-
-const end = (state: RunState, step: StepState, phase: Phase, atMs: number, output: Payload | null = null): void => {
-  cancelInside(state, step, atMs)
-  enter(state, step, phase)
-  step.output = output
-  step.endedAtMs = atMs
-  step.endSeq = state.version
-  // a case that was open when its step was cancelled stays on it, so that the desk can be told
-  if (phase !== 'cancelled') step.case = null
-  state.signalWaiters.delete(step.path)
-  state.items.delete(step.path)
-  const parent = step.parent === null ? null : state.steps.get(step.parent)
-  if (parent?.each && step.role === 'item') parent.each.ended += 1
-  if (step.parent === null) state.topEnded += 1
-  if (step.parent !== null) state.agenda.add(step.parent)
-}
+import { type AttemptState, addUsage, isEnded, lastAttempt, type RunState, type StepState } from './state.ts'
+import { cancelInside, closeRun, end, enter, stepOf } from './transitions.ts'
 
 const attemptOf = (step: StepState, attempt: number): AttemptState | undefined =>
   step.attempts.find((record) => record.attempt === attempt)
@@ -155,29 +88,6 @@ const retried = (state: RunState, event: EventOf<'step.retried'>): void => {
     step.opening = null
     enter(state, step, 'pending')
   }
-}
-
-const closeRun = (state: RunState, status: RunStatus, atMs: number): void => {
-  state.status = status
-  state.endedAtMs = atMs
-  for (const step of state.steps.values()) {
-    if (isEnded(step)) continue
-    step.phase = 'cancelled'
-    step.endedAtMs = atMs
-    step.endSeq = state.version
-  }
-  state.counts = { scheduled: 0, waiting: 0, escalated: 0 }
-  for (const transient of [
-    state.agenda,
-    state.backlog,
-    state.timers,
-    state.outChanges,
-    state.items,
-    state.signalWaiters,
-  ]) {
-    transient.clear()
-  }
-  state.nextWakeMs = null
 }
 
 const lookAtEverything = (state: RunState): void => {

@@ -1,0 +1,118 @@
+// What a machine must not decide: an effect that may have happened, and a step that kills whoever takes it.
+import { eventually } from '@stepfleet/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { CaseView, Definition } from './api.ts'
+import { checkEffects } from './checker.ts'
+import { Fleet, newRunId } from './fleet.ts'
+import { tell } from './tell.ts'
+
+const one = (tool: string, given: Record<string, unknown> = {}): Definition => ({
+  name: 'one-tool',
+  steps: { act: { tool, with: given } },
+  output: '${{ steps.act.output }}',
+})
+
+describe('a step that escalates', () => {
+  let fleet: Fleet
+
+  beforeAll(async () => {
+    fleet = await Fleet.open()
+    await Promise.all([fleet.orchestrator('all'), fleet.desk()])
+  })
+  afterAll(() => fleet.close())
+
+  const openCase = (run: string): Promise<CaseView> =>
+    eventually(async () => (await fleet.api.cases(run)).find(({ status }) => status === 'open') ?? null, {
+      timeoutMs: 20_000,
+      what: `a case of ${run} at the desk`,
+    })
+
+  it('is the payment whose worker died in the middle: never repeated, decided by a person', async () => {
+    const run = newRunId('payment')
+    const victim = await fleet.toolWorker()
+    await fleet.api.accepted(one('pay', { amount: 7, gate: fleet.path('never') }), { id: run })
+    await fleet.effect(run, 'begun')
+    const killedAtMs = Date.now()
+    await victim.kill()
+    const healthy = await fleet.toolWorker()
+
+    const found = await openCase(run)
+    expect(found).toMatchObject({ run, path: 'act', reason: 'ambiguous_state' })
+    expect(await fleet.api.run(run)).toMatchObject({ status: 'escalated' })
+    const events = await fleet.api.journal(run)
+    const escalated = events.find(({ type }) => type === 'step.escalated')
+    tell('worker killed in a payment → escalated', (escalated?.atMs ?? 0) - killedAtMs)
+    expect((await fleet.check(run, false)).violations).toEqual([])
+
+    // the worker that is there takes tasks, and does not take this one
+    await fleet.api.ended(await fleet.api.accepted(one('note'), { id: newRunId('beside') }))
+    expect(fleet.effects(run).map(({ phase }) => phase)).toEqual(['begun'])
+
+    const decision = { action: 'override', by: 'ada', reason: 'the bank says it was paid', output: { paid: 7 } }
+    const headers = { 'idempotency-key': `decide-${run}` }
+    const first = await fleet.api.post(`/escalations/${found.id}/resolve`, decision, headers)
+    expect(first.status).toBe(200)
+    expect(await fleet.api.ended(run)).toMatchObject({ status: 'completed', output: { paid: 7 } })
+    const again = await fleet.api.post(`/escalations/${found.id}/resolve`, decision, headers)
+    expect(again.status).toBe(200)
+    const other = await fleet.api.post<{ code: string }>(`/escalations/${found.id}/resolve`, decision)
+    expect(other).toMatchObject({ status: 409, body: { code: 'case_closed' } })
+
+    const after = await fleet.check(run)
+    expect(after.violations).toEqual([])
+    expect(after.events.filter(({ type }) => type === 'step.overridden')).toMatchObject([{ path: 'act', by: 'ada' }])
+    expect(fleet.effects(run).map(({ phase }) => phase)).toEqual(['begun'])
+    await healthy.kill()
+  })
+
+  it('is poison after three dead workers, and other runs are unharmed', { timeout: 90_000 }, async () => {
+    const deaths: number[] = []
+    let over = false
+    // somebody has to start dead workers again; here it is the test
+    const keepUp = async (): Promise<void> => {
+      while (!over) {
+        // it may take the poison before it is asked whether it is ready
+        const worker = await fleet.toolWorker().catch(() => null)
+        await worker?.gone
+        deaths.push(Date.now())
+      }
+    }
+    void keepUp()
+    void keepUp()
+
+    const run = newRunId('poison')
+    const others = Array.from({ length: 20 }, () => newRunId('beside'))
+    const startedAtMs = Date.now()
+    await fleet.api.accepted(one('poison'), { id: run })
+    await Promise.all(others.map((id) => fleet.api.accepted(one('note'), { id })))
+    const found = await openCase(run)
+    tell('poison submitted → quarantined after three deaths', Date.now() - startedAtMs)
+    expect(found).toMatchObject({ path: 'act', reason: 'poison_step' })
+    expect(await fleet.api.run(run)).toMatchObject({ status: 'escalated' })
+    expect(fleet.effects(run).map(({ phase }) => phase)).toEqual(['begun', 'begun', 'begun'])
+    const { events, violations } = await fleet.check(run, false)
+    expect(violations).toEqual([])
+    expect(events.filter(({ type }) => type === 'step.dispatched').map(({ delivery }) => delivery)).toEqual([1, 2, 3])
+
+    for (const id of others) {
+      expect(await fleet.api.ended(id)).toMatchObject({ status: 'completed' })
+      expect((await fleet.check(id)).violations).toEqual([])
+    }
+    // one that was running in a process that died beside the poison ran once more for each such death
+    const hit = new Map(others.map((id) => [`default/${id}/act`, 3]))
+    expect(
+      checkEffects(
+        others.flatMap((id) => fleet.effects(id)),
+        hit,
+      ),
+    ).toEqual([])
+
+    const failed = await fleet.api.post(`/escalations/${found.id}/resolve`, { action: 'fail', by: 'ada' })
+    expect(failed.status).toBe(200)
+    expect(await fleet.api.ended(run)).toMatchObject({ status: 'failed', failure: { code: 'failed_by_operator' } })
+    expect((await fleet.check(run)).violations).toEqual([])
+    expect(fleet.effects(run)).toHaveLength(3)
+    expect(deaths).toHaveLength(3)
+    over = true
+  })
+})

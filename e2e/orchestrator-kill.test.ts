@@ -1,0 +1,163 @@
+// Engines that die or stand still under load, and an API that dies before it has answered.
+import { eventually, rng } from '@stepfleet/testkit'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Definition, JournalEvent } from './api.ts'
+import { checkEffects, checkPaidOnce } from './checker.ts'
+import { seedOf } from './config.ts'
+import { freezeBehind, lasting } from './faults.ts'
+import { Fleet, newRunId, urlOf } from './fleet.ts'
+import type { Process } from './processes.ts'
+import { tell } from './tell.ts'
+
+/** Two tool calls with a model call in between. */
+const short: Definition = {
+  name: 'short',
+  steps: {
+    first: { tool: 'note', with: { text: 'one' } },
+    ask: {
+      llm: { model: 'anthropic/claude-haiku-5-5', prompt: '[[scripted: say=fine]] ${{ steps.first.output.text }}?' },
+    },
+    last: { tool: 'note', with: { text: '${{ steps.ask.output }}' } },
+  },
+  output: '${{ steps.last.output.text }}',
+}
+
+describe('an orchestrator that dies', () => {
+  const seed = seedOf()
+  const random = rng(seed)
+  let fleet: Fleet
+  let api: Process
+
+  beforeAll(async () => {
+    fleet = await Fleet.open()
+    const link = await fleet.link()
+    api = await fleet.orchestrator('api', { redisUrl: urlOf(link) })
+    const engine = fleet.orchestrator('engine')
+    await Promise.all([fleet.toolWorker(), fleet.llmWorker(), fleet.llmWorker()])
+    // scripts and tools are known after it
+    await fleet.api.ended(await fleet.api.accepted(short, { id: newRunId('warm-up') }))
+    const frozen = freezeBehind(link, '"type":"start"')
+    unanswered = { frozen, engine: await engine }
+  })
+  afterAll(() => fleet.close())
+
+  let unanswered: { frozen: Promise<void>; engine: Process }
+  const engines = new Set<Process>()
+
+  /** What has been done so far, as the ledgers tell. */
+  const progress = (): number =>
+    fleet.effects().filter(({ phase }) => phase === 'done').length +
+    fleet.modelCalls().filter(({ outcome }) => outcome === 'answered').length
+
+  const progressed = (count: number): Promise<boolean> =>
+    eventually(() => progress() >= count, { timeoutMs: 30_000, everyMs: 5, what: `${count} lines in the ledgers` })
+
+  /** Submits so many, a few at a time; each one's id once it was accepted. */
+  const submit = async (name: string, count: number): Promise<string[]> => {
+    const ids = Array.from({ length: count }, () => newRunId(name))
+    const left = [...ids]
+    const caller = async (): Promise<void> => {
+      for (let id = left.pop(); id !== undefined; id = left.pop()) await fleet.api.accepted(short, { id })
+    }
+    await Promise.all([caller(), caller(), caller(), caller()])
+    return ids
+  }
+
+  /** All of them ended well, each step once; answers their journals. */
+  const allWell = async (ids: readonly string[]): Promise<JournalEvent[][]> => {
+    const journals: JournalEvent[][] = []
+    for (const id of ids) {
+      expect(await fleet.api.ended(id)).toMatchObject({ id, status: 'completed', output: 'fine' })
+      const { events, violations } = await fleet.check(id)
+      expect(violations).toEqual([])
+      expect(fleet.effects(id).filter(({ phase }) => phase === 'done')).toHaveLength(2)
+      expect(fleet.modelCalls(id).filter(({ outcome }) => outcome === 'answered')).toHaveLength(1)
+      journals.push(events)
+    }
+    // no worker died, so nothing may have been done twice
+    expect(checkPaidOnce(fleet.modelCalls())).toEqual([])
+    expect(checkEffects(fleet.effects())).toEqual([])
+    return journals
+  }
+
+  it('while it answers a submit leaves one run, found by its id', async () => {
+    const run = newRunId('unanswered')
+    const request = fleet.api.submit(short, { id: run, labels: { test: 'unanswered' } })
+    const failed = request.then(
+      () => 'answered',
+      () => 'no answer',
+    )
+    await unanswered.frozen
+    await api.kill()
+    expect(await failed).toBe('no answer')
+
+    api = await fleet.orchestrator('api')
+    expect(await fleet.api.ended(run)).toMatchObject({ status: 'completed' })
+    const again = await fleet.api.submit(short, { id: run, labels: { test: 'unanswered' } })
+    expect(again).toMatchObject({ status: 200, body: { id: run } })
+    expect(await fleet.api.runsWithLabel('test:unanswered')).toHaveLength(1)
+    const other = await fleet.api.submit(short, { id: run, input: { other: true } })
+    expect(other).toMatchObject({ status: 409, body: { code: 'run_conflict' } })
+    await allWell([run])
+    engines.add(unanswered.engine)
+  })
+
+  it('five times at random loses nothing and repeats nothing', { timeout: 120_000 }, async () => {
+    const base = progress()
+    const runs = 100
+    const submitting = submit('load', runs)
+    const kills: number[] = []
+    // three lines for each run
+    const moments = Array.from({ length: 5 }, (_, n) => base + random.int(n * 50 + 5, n * 50 + 45))
+    for (const moment of moments) {
+      await progressed(moment)
+      kills.push(Date.now())
+      await Promise.all([...engines].map((engine) => engine.kill()))
+      engines.clear()
+      engines.add(await fleet.orchestrator('engine'))
+    }
+    const journals = await allWell(await submitting)
+    expect(journals, `seed ${seed}`).toHaveLength(runs)
+    const times = journals.flat().map(({ atMs }) => atMs)
+    for (const killedAtMs of kills) {
+      const next = Math.min(...times.filter((atMs) => atMs > killedAtMs))
+      tell('engine killed (and started again) → next fact', next - killedAtMs)
+      expect(next - killedAtMs, `seed ${seed}`).toBeLessThan(8_000)
+    }
+  })
+
+  it('or stands still for 5 s hurts nobody when it comes back', { timeout: 90_000 }, async () => {
+    const [victim] = engines
+    const other = await fleet.orchestrator('engine')
+    await eventually(
+      async () =>
+        (await fleet.api.fleet()).engines.filter(({ alive, shards }) => alive && shards.length > 0).length === 2,
+      { timeoutMs: 20_000, what: 'both engines to own shards' },
+    )
+    const base = progress()
+    const before = submit('before', 40)
+    await progressed(base + 20)
+    victim?.signal('SIGSTOP')
+    const stoppedAtMs = Date.now()
+    const during = submit('during', 40)
+    const ids = [...(await before), ...(await during)]
+    await eventually(
+      async () => (await fleet.api.fleet()).engines.find(({ pid }) => pid === other.pid)?.shards.length === 64,
+      { timeoutMs: 20_000, what: 'the other engine to own all shards' },
+    )
+    tell('engine stopped → all shards owned by the other', Date.now() - stoppedAtMs)
+    // all of it is done without the one that stands still
+    for (const id of ids) await fleet.api.ended(id)
+    tell('engine stopped → 80 runs ended', Date.now() - stoppedAtMs)
+    await lasting(Math.max(0, 5_000 - (Date.now() - stoppedAtMs)))
+    victim?.signal('SIGCONT')
+    await eventually(
+      async () =>
+        (await fleet.api.fleet()).engines.filter(({ alive, shards }) => alive && shards.length > 0).length === 2,
+      { timeoutMs: 20_000, what: 'both engines to own shards again' },
+    )
+    ids.push(...(await submit('after', 20)))
+    await allWell(ids)
+    expect(victim?.running).toBe(true)
+  })
+})

@@ -1,0 +1,97 @@
+// transitions: how a step or a run moves from one phase to another, with all that hangs on it. Used by fold alone.
+import type { Payload, RunStatus } from '@stepfleet/contracts'
+import { isInside } from './paths.ts'
+import { blankStep, isEnded, type Phase, type RunState, type StepState } from './state.ts'
+
+/** The step of an event; made by the first event that names it. */
+export const stepOf = (state: RunState, path: string, atMs: number): StepState => {
+  const known = state.steps.get(path)
+  if (known) return known
+  const step = blankStep(path, atMs)
+  state.steps.set(path, step)
+  return step
+}
+
+const bucket = (phase: Phase): keyof RunState['counts'] | null => {
+  if (phase === 'scheduled') return 'scheduled'
+  if (phase === 'escalated') return 'escalated'
+  return phase === 'waiting' || phase === 'retrying' ? 'waiting' : null
+}
+
+/** An open composite is neither in flight nor waiting: its parts are. */
+const counts = (step: StepState): boolean => step.opening?.kind !== 'each' && step.opening?.kind !== 'agent'
+
+/** Moves a step to a phase: the counts, what is out, and the agenda follow. */
+export const enter = (state: RunState, step: StepState, phase: Phase): void => {
+  const from = counts(step) || step.phase === 'escalated' ? bucket(step.phase) : null
+  const to = counts(step) || phase === 'escalated' ? bucket(phase) : null
+  if (from) state.counts[from] -= 1
+  if (to) state.counts[to] += 1
+  if (step.phase === 'scheduled' && phase !== 'scheduled') {
+    state.outChanges.set(step.path, null)
+    // a place is free: one of those held back may go
+    const [next] = state.backlog
+    if (next !== undefined) {
+      state.backlog.delete(next)
+      state.agenda.add(next)
+    }
+  }
+  step.phase = phase
+  state.agenda.add(step.path)
+}
+
+/** Cancels what is open inside a composite. */
+export const cancelInside = (state: RunState, composite: StepState, atMs: number): void => {
+  if (!composite.opening) return
+  for (const step of state.steps.values()) {
+    if (isInside(step.path, composite.path) && !isEnded(step)) end(state, step, 'cancelled', atMs)
+  }
+}
+
+/** Ends a step: its composite, or the run, is looked at next. */
+export const end = (
+  state: RunState,
+  step: StepState,
+  phase: Phase,
+  atMs: number,
+  output: Payload | null = null,
+): void => {
+  // what completes has nothing open inside; looking would cost the whole run for every item
+  if (phase !== 'completed') cancelInside(state, step, atMs)
+  enter(state, step, phase)
+  step.output = output
+  step.endedAtMs = atMs
+  step.endSeq = state.version
+  // a case that was open when its step was cancelled stays on it, so that the desk can be told
+  if (phase !== 'cancelled') step.case = null
+  state.signalWaiters.delete(step.path)
+  state.items.delete(step.path)
+  const parent = step.parent === null ? null : state.steps.get(step.parent)
+  if (parent?.each && step.role === 'item') parent.each.ended += 1
+  if (step.parent === null) state.topEnded += 1
+  if (step.parent !== null) state.agenda.add(step.parent)
+}
+
+/** Ends the run: what is open is cancelled, what is transient is gone. */
+export const closeRun = (state: RunState, status: RunStatus, atMs: number): void => {
+  state.status = status
+  state.endedAtMs = atMs
+  for (const step of state.steps.values()) {
+    if (isEnded(step)) continue
+    step.phase = 'cancelled'
+    step.endedAtMs = atMs
+    step.endSeq = state.version
+  }
+  state.counts = { scheduled: 0, waiting: 0, escalated: 0 }
+  for (const transient of [
+    state.agenda,
+    state.backlog,
+    state.timers,
+    state.outChanges,
+    state.items,
+    state.signalWaiters,
+  ]) {
+    transient.clear()
+  }
+  state.nextWakeMs = null
+}
