@@ -15,7 +15,9 @@ export { fold } from './state/fold.ts'
 export { itemPath, parsePath, toolPath, turnPath } from './state/paths.ts'
 export { fromSnapshot, revive, SNAPSHOT_VERSION, toSnapshot } from './state/snapshot.ts'
 export {
+  addUsage,
   createState,
+  emptyCost,
   isEnded,
   lastAttempt,
   openCase,

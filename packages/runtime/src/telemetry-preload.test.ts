@@ -1,5 +1,5 @@
 // The preload in a real process: what it exports, and that it never keeps a process alive or makes it fail.
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { createServer, type Server } from 'node:http'
 import { fileURLToPath } from 'node:url'
 import { afterEach, describe, expect, it } from 'vitest'
@@ -20,11 +20,15 @@ const run = (script: string, env: NodeJS.ProcessEnv): Promise<{ code: number | n
   child.stderr.on('data', (bytes) => {
     out += bytes
   })
+  children.add(child)
   return new Promise((resolve) => child.once('close', (code) => resolve({ code, out })))
 }
 
+const children = new Set<ChildProcess>()
 let collector: Server | null = null
 afterEach(() => {
+  for (const child of children) child.kill('SIGKILL')
+  children.clear()
   collector?.closeAllConnections()
   collector?.close()
   collector = null
@@ -52,13 +56,14 @@ const WORK = `
   import { redactValues } from '${here('./logger.ts')}'
   import { Redis } from 'ioredis'
   redactValues(['canary-secret'])
-  const redis = new Redis({ lazyConnect: true, enableOfflineQueue: false })
+  const redis = new Redis({ lazyConnect: true, enableOfflineQueue: false, retryStrategy: () => null })
   redis.on('error', () => {})
   await withSpan('outer work', { attributes: { note: 'key canary-secret' } }, async () => {
     await redis.set('a-key', 'canary-payload').catch(() => {})
     await new Promise((resolve) => get(process.env.TARGET, (reply) => reply.resume().on('end', resolve)).on('error', resolve))
     console.log(currentCarrier().traceparent)
   })
+  redis.disconnect()
   await flushTelemetry()
 `
 

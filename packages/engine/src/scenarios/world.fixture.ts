@@ -10,11 +10,9 @@ import {
   escalationNoticeSchema,
   eventSchema,
   type Failure,
-  failure,
   type Json,
   type Observation,
   type Outcome,
-  type Payload,
   type Task,
   type ToolManifest,
   taskId,
@@ -34,35 +32,15 @@ import { fold } from '../state/fold.ts'
 import { fromSnapshot, revive, toSnapshot } from '../state/snapshot.ts'
 import { createState, type RunState, type StepState } from '../state/state.ts'
 import { wakeAt } from '../state/timers.ts'
-import { createTurn, type Turn, type Values } from '../turn.ts'
+import { createTurn, type Turn } from '../turn.ts'
+import { Blobs } from './blobs.fixture.ts'
 import { brief } from './brief.fixture.ts'
+import { USAGE } from './things.fixture.ts'
 
 const NS = 'default'
 const RUN = 'r1'
-export const ANN: Actor = { kind: 'operator', id: 'ann' }
+const ANN: Actor = { kind: 'operator', id: 'ann' }
 const WORKER: Actor = { kind: 'worker', id: 'w_1' }
-
-/** A tool as a worker publishes it. */
-export const moduleTool = (name: string, effect: ToolManifest['effect']): ToolManifest => ({
-  spec: { name, description: `the ${name}`, input: { type: 'object' } },
-  effect,
-  secrets: [],
-})
-
-/** What one model call is charged: 10 and 5 tokens, 35 millionths of a dollar. */
-export const USAGE: Usage = {
-  model: 'anthropic/claude-haiku-5-5',
-  inputTokens: 10,
-  outputTokens: 5,
-  cacheReadTokens: 0,
-  cacheWriteTokens: 0,
-  microUsd: 35,
-}
-
-/** Failures by their catalogue class. */
-export const TRANSIENT = failure('provider_error', 'it stumbled')
-export const PERMANENT = failure('bad_request', 'it cannot work')
-export const AMBIGUOUS = failure('outcome_unknown', 'nobody knows')
 
 export interface WorldOptions {
   tools?: readonly ToolManifest[]
@@ -91,11 +69,8 @@ export class World {
   nowMs = 1_000
   /** Of the last command. */
   verdict: Verdict = { status: 'applied', seq: 0 }
-  /** Blobs that had to be loaded, in order. */
-  readonly loads: string[] = []
+  readonly values: Blobs
   readonly #options: WorldOptions
-  readonly #blobs = new Map<string, Json>()
-  readonly #cached = new Map<string, Json>()
   #commands = 0
 
   constructor(definition: Definition, options: WorldOptions = {}) {
@@ -104,6 +79,7 @@ export class World {
     this.plan = compile(checked.definition, 'hash')
     this.state = createState(NS, RUN)
     this.tools = new Map((options.tools ?? []).map((tool) => [tool.spec.name, tool]))
+    this.values = new Blobs(options.inlineChars)
     this.#options = options
   }
 
@@ -112,7 +88,7 @@ export class World {
       type: 'start',
       ...this.#base({ kind: 'caller', id: 'key' }),
       workflow: { name: this.plan.name, version: 1, hash: this.plan.hash },
-      input: this.#values.pack(input),
+      input: this.values.pack(input),
       labels: {},
       priority: more.priority ?? 3,
       env: more.env ?? {},
@@ -121,7 +97,7 @@ export class World {
 
   /** The task of a step answers. */
   done(path: string, output: Json = 'ok', about: Delivery = {}): string[] {
-    return this.#outcome(path, about, { status: 'done', output: this.#values.pack(output) })
+    return this.#outcome(path, about, { status: 'done', output: this.values.pack(output) })
   }
 
   fails(path: string, cause: Failure = TRANSIENT, about: Delivery = {}): string[] {
@@ -161,7 +137,7 @@ export class World {
   }
 
   signal(name: string, payload: Json): string[] {
-    return this.give({ type: 'signal', ...this.#base(ANN), name, payload: this.#values.pack(payload) })
+    return this.give({ type: 'signal', ...this.#base(ANN), name, payload: this.values.pack(payload) })
   }
 
   run(type: 'pause' | 'resume' | 'cancel', reason?: string): string[] {
@@ -181,7 +157,7 @@ export class World {
   }
 
   override(path: string, output: Json, more: Partial<CommandOf<'override'>> = {}): string[] {
-    return this.give({ type: 'override', ...this.#base(ANN), path, output: this.#values.pack(output), ...more })
+    return this.give({ type: 'override', ...this.#base(ANN), path, output: this.values.pack(output), ...more })
   }
 
   fail(path: string, more: Partial<CommandOf<'fail'>> = {}): string[] {
@@ -207,7 +183,7 @@ export class World {
     const stored = from === 'snapshot' ? fromSnapshot(toSnapshot(this.state)) : null
     const state = stored ?? createState(NS, RUN)
     if (!stored) for (const event of this.events) fold(state, event)
-    this.#cached.clear()
+    this.values.forget()
     this.state = revive(this.plan, state)
   }
 
@@ -226,17 +202,12 @@ export class World {
 
   /** What the newest task of a step was given. */
   inputOf(path: string): Json {
-    return this.value(this.task(path).input)
-  }
-
-  value(payload: Payload | null): Json {
-    if (payload === null) return null
-    return 'value' in payload ? payload.value : (this.#blobs.get(payload.blob) ?? null)
+    return this.values.value(this.task(path).input)
   }
 
   /** Output of a step. */
   output(path: string): Json {
-    return this.value(this.step(path).output)
+    return this.values.value(this.step(path).output)
   }
 
   /** Cases that the desk shows as open. */
@@ -247,18 +218,6 @@ export class World {
       else open.delete(notice.case)
     }
     return [...open.values()]
-  }
-
-  readonly #values: Values = {
-    load: (payload) => ('value' in payload ? payload.value : this.#cached.get(payload.blob)),
-    pack: (value) => {
-      const length = JSON.stringify(value).length
-      if (length <= (this.#options.inlineChars ?? Number.POSITIVE_INFINITY)) return { value }
-      const known = [...this.#blobs].find(([, other]) => JSON.stringify(other) === JSON.stringify(value))
-      const blob = known?.[0] ?? String(this.#blobs.size + 1).padStart(64, '0')
-      this.#blobs.set(blob, value)
-      return { blob, bytes: length }
-    },
   }
 
   #base(by: Actor) {
@@ -290,24 +249,14 @@ export class World {
 
   #turn(command: Command): Turn {
     const { plan, state, nowMs, tools } = this
-    return createTurn({ plan, state, nowMs, actor: command.by, command: command.id, values: this.#values, tools })
-  }
-
-  #fetch(turn: Turn): void {
-    for (const blob of turn.missing) {
-      const value = this.#blobs.get(blob)
-      if (value === undefined) throw new Error(`no blob ${blob}`)
-      this.#cached.set(blob, value)
-      this.loads.push(blob)
-    }
-    turn.missing.clear()
+    return createTurn({ plan, state, nowMs, actor: command.by, command: command.id, values: this.values, tools })
   }
 
   #follow(turn: Turn): string[] {
     const following: Turn = { ...turn, actor: { kind: 'engine', id: 'e_1' } }
     decide(following)
     while (following.missing.size > 0) {
-      this.#fetch(following)
+      this.values.fetch(following.missing)
       decide(following)
     }
     return this.#finish(turn)
@@ -324,7 +273,7 @@ export class World {
   #send(turn: Turn, event: Event): void {
     let messages = messagesOf(turn, event)
     while (turn.missing.size > 0) {
-      this.#fetch(turn)
+      this.values.fetch(turn.missing)
       messages = messagesOf(turn, event)
     }
     for (const message of messages) {

@@ -1,19 +1,10 @@
 // The view of a run: its journal folded, joined with what is out now. Made for reading; nothing decides on it.
-import type {
-  Cost,
-  Json,
-  OutEntry,
-  Payload,
-  RunSummary,
-  RunView,
-  StepStatus,
-  StepView,
-  ToolManifest,
-} from '@stepfleet/contracts'
-import { attemptViews, kindOf, type Plan, type RunState, type StepState } from '@stepfleet/engine'
+import type { Cost, Json, OutEntry, Payload, RunView, StepStatus, StepView, ToolManifest } from '@stepfleet/contracts'
+import { addUsage, attemptViews, emptyCost, kindOf, type Plan, type RunState, type StepState } from '@stepfleet/engine'
 import type { Plans } from '../drive/plans.ts'
 import { type LoadedRun, loadRun } from '../drive/runs.ts'
 import type { RunHead, Store } from '../store/port.ts'
+import { summaryOf } from './summary.ts'
 import { type WhyContext, whyPending, whyRun, whyStep } from './why.ts'
 
 export interface ViewDeps {
@@ -21,15 +12,6 @@ export interface ViewDeps {
   plans: Plans
   tools(): Promise<ReadonlyMap<string, ToolManifest>>
 }
-
-const noCost = (): Cost => ({
-  microUsd: 0,
-  inputTokens: 0,
-  outputTokens: 0,
-  calls: 0,
-  unpricedCalls: 0,
-  scripted: false,
-})
 
 const add = (sum: Cost, more: Cost): void => {
   sum.microUsd += more.microUsd
@@ -41,18 +23,8 @@ const add = (sum: Cost, more: Cost): void => {
 }
 
 const ownCost = (step: StepState): Cost => {
-  const cost = noCost()
-  for (const { usage } of step.attempts) {
-    if (!usage) continue
-    add(cost, {
-      microUsd: usage.microUsd ?? 0,
-      inputTokens: usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens,
-      outputTokens: usage.outputTokens,
-      calls: 1,
-      unpricedCalls: usage.microUsd === null ? 1 : 0,
-      scripted: usage.scripted === true,
-    })
-  }
+  const cost = emptyCost()
+  for (const { usage } of step.attempts) if (usage) addUsage(cost, usage)
   return cost
 }
 
@@ -62,7 +34,7 @@ const costs = (state: RunState): Map<string, Cost> => {
   for (const step of state.steps.values()) {
     const own = ownCost(step)
     for (let at: StepState | undefined = step; at; at = at.parent === null ? undefined : state.steps.get(at.parent)) {
-      const sum = sums.get(at.path) ?? noCost()
+      const sum = sums.get(at.path) ?? emptyCost()
       add(sum, own)
       sums.set(at.path, sum)
     }
@@ -117,21 +89,10 @@ const pendingView = (context: WhyContext, name: string): StepView => ({
   endedAtMs: null,
   worker: null,
   servedBy: null,
-  cost: noCost(),
+  cost: emptyCost(),
   output: null,
   failure: null,
   case: null,
-})
-
-export const summaryOf = (head: RunHead): RunSummary => ({
-  id: head.run,
-  namespace: head.ns,
-  workflow: head.workflow,
-  status: head.status,
-  labels: head.labels,
-  createdAtMs: head.createdAtMs,
-  endedAtMs: head.endedAtMs,
-  version: head.version,
 })
 
 /** Steps in the order of the definition, each with its parts behind it. */
@@ -181,7 +142,7 @@ const assemble = async (
     ordered(plan, state).map((step) =>
       typeof step === 'string'
         ? pendingView(context, step)
-        : stepView(context, step, sums.get(step.path) ?? noCost(), load),
+        : stepView(context, step, sums.get(step.path) ?? emptyCost(), load),
     ),
   )
   const reasons = steps.flatMap(({ path, why, status }) => (why && status !== 'pending' ? [{ path, why }] : []))

@@ -1,7 +1,9 @@
 // A batch of submits: each item is judged and answered on its own, in the order it came.
+
 import { type batchResultSchema, submitRunSchema } from '@stepfleet/contracts'
 import type { z } from 'zod'
-import { type HttpContext, summaryOf } from './context.ts'
+import { summaryOf } from '../../views/summary.ts'
+import type { HttpContext } from './context.ts'
 import { errorsOfZod, problemOf, Rejection, rejectionOf } from './problems.ts'
 import { refuseLater, submitRun } from './submit.ts'
 

@@ -1,7 +1,7 @@
 // What the HTTP door is given, what its routes share, and the small things every route needs.
 import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Command, Json, Payload, RunSummary, RunView, ToolManifest, Verdict } from '@stepfleet/contracts'
+import type { Command, Json, Payload, RunView, ToolManifest, Verdict } from '@stepfleet/contracts'
 import { DEFAULT_NAMESPACE, LIMITS } from '@stepfleet/contracts'
 import type { Logger } from '@stepfleet/runtime'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
@@ -54,17 +54,6 @@ export const namespaceOf = (headers: CallHeaders): string => headers['x-stepflee
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 /** 24 hex digits nobody else has. */
 export const randomId = (): string => randomBytes(12).toString('hex')
-
-export const summaryOf = (head: RunHead): RunSummary => ({
-  id: head.run,
-  namespace: head.ns,
-  workflow: head.workflow,
-  status: head.status,
-  labels: head.labels,
-  createdAtMs: head.createdAtMs,
-  endedAtMs: head.endedAtMs,
-  version: head.version,
-})
 
 /** The head of a run; throws `unknown_run`. */
 export const headOf = async (context: HttpContext, ns: string, run: string): Promise<RunHead> => {

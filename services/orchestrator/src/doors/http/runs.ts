@@ -1,4 +1,5 @@
 // Runs: submit, list, read, their journal and their result.
+
 import {
   batchResultSchema,
   hasEnded,
@@ -7,6 +8,7 @@ import {
   runViewSchema,
   submitRunSchema,
 } from '@stepfleet/contracts'
+import { summaryOf } from '../../views/summary.ts'
 import { runBatch } from './batch.ts'
 import {
   batchBodySchema,
@@ -26,7 +28,7 @@ import {
   waitQuerySchema,
   writeHeadersSchema,
 } from './bodies.ts'
-import { type Door, type HttpContext, headOf, namespaceOf, summaryOf } from './context.ts'
+import { type Door, type HttpContext, headOf, namespaceOf } from './context.ts'
 import { patience, waitForEnd, waitMsOf } from './plumbing/wait.ts'
 import { Rejection } from './problems.ts'
 import { refuseLater, submitRun } from './submit.ts'
