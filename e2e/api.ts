@@ -1,5 +1,5 @@
 // The REST API as its callers see it: plain HTTP and the shapes of its answers that the tests look at.
-import { eventually } from '@stepfleet/testkit'
+import { eventually, PATIENCE_MS } from './patience.ts'
 
 export interface JournalEvent {
   seq: number
@@ -160,7 +160,7 @@ export class Api {
   }
 
   /** Waits until the run has ended, through times in which the API is away. */
-  async ended(id: string, timeoutMs = 60_000): Promise<RunView> {
+  async ended(id: string, timeoutMs = PATIENCE_MS): Promise<RunView> {
     const ended = await eventually(
       async () => {
         const { status, body } = await this.call<{ status: string }>({ path: `/runs/${id}/result?wait=5s` })
@@ -176,7 +176,7 @@ export class Api {
   }
 
   /** Waits until a step is in a status. */
-  stepIs(id: string, path: string, status: string, timeoutMs = 20_000): Promise<StepView> {
+  stepIs(id: string, path: string, status: string, timeoutMs = PATIENCE_MS): Promise<StepView> {
     return eventually(
       async () => {
         const step = await this.step(id, path)

@@ -1,8 +1,8 @@
 // Cancel: a task that waits never starts, a call that runs is ended.
-import { eventually } from '@stepfleet/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Definition } from './api.ts'
 import { Fleet, newRunId } from './fleet.ts'
+import { eventually, RECOVERY_MS, START_MS, TEST_MS } from './patience.ts'
 import { tell } from './tell.ts'
 
 const MODEL = 'anthropic/claude-haiku-5-5'
@@ -12,13 +12,13 @@ const agent = (prompt: string): Definition => ({
   steps: { work: { agent: { model: MODEL, prompt, tools: ['noop'] } } },
 })
 
-describe('cancel', () => {
+describe('cancel', { timeout: TEST_MS }, () => {
   let fleet: Fleet
 
   beforeAll(async () => {
     fleet = await Fleet.open()
     await fleet.orchestrator('all')
-  })
+  }, START_MS)
   afterAll(() => fleet.close())
 
   it('keeps a queued task from ever starting', async () => {
@@ -64,7 +64,7 @@ describe('cancel', () => {
     const closed = await fleet.modelCall(run, 'work/turn-1/llm', 'aborted')
     tell('cancel → the provider sees the call end', closed.atMs - askedAtMs)
     expect(closed.n).toBe(call.n)
-    expect(closed.atMs - askedAtMs).toBeLessThan(2_000)
+    expect(closed.atMs - askedAtMs).toBeLessThan(RECOVERY_MS)
     // the only slot of the only worker
     expect(await fleet.api.ended(queued)).toMatchObject({ status: 'completed' })
     expect(await fleet.api.run(run)).toMatchObject({ status: 'cancelled' })

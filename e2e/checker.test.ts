@@ -1,7 +1,7 @@
 // The checker catches what it is for: each rule against a history that breaks it, beside one that breaks none.
 import { describe, expect, it } from 'vitest'
 import type { JournalEvent } from './api.ts'
-import { checkEffects, checkJournal, checkNotPaidAfterEnd, checkPaidOnce } from './checker.ts'
+import { checkEffects, checkJournal, checkPaidOnce } from './checker.ts'
 import type { EffectLine, ModelLine } from './ledgers.ts'
 
 const journal = (...events: Partial<JournalEvent>[]): JournalEvent[] =>
@@ -47,12 +47,6 @@ describe('the checker', () => {
     const twice = [call({}), call({ n: 2 })]
     expect(checkPaidOnce(twice).map(({ rule }) => rule)).toEqual(['paid once'])
     expect(checkPaidOnce(twice, new Map([['k', 1]]))).toEqual([])
-  })
-
-  it('catches a call for a step that has ended', () => {
-    const late = call({ outcome: 'begun', run: 'r', step: 'a', atMs: 500 })
-    expect(checkNotPaidAfterEnd([late], 'r', whole)).toHaveLength(1)
-    expect(checkNotPaidAfterEnd([{ ...late, atMs: 101 }], 'r', whole)).toEqual([])
   })
 
   it('catches a second execution', () => {

@@ -67,22 +67,6 @@ export const checkPaidOnce = (
   })
 }
 
-/** No model call begins for a step whose completion the journal holds already. */
-export const checkNotPaidAfterEnd = (
-  lines: readonly ModelLine[],
-  run: string,
-  events: readonly JournalEvent[],
-): Violation[] => {
-  const ends = new Map<string, number>()
-  for (const event of events)
-    if (event.path !== undefined && STEP_ENDS.has(event.type)) ends.set(event.path, event.atMs)
-  return lines.flatMap((line) => {
-    const endMs = line.run === run && line.outcome === 'begun' ? ends.get(line.step ?? '') : undefined
-    if (endMs === undefined || line.atMs <= endMs) return []
-    return [{ rule: 'not paid after the end', of: line.key, detail: `${line.atMs - endMs} ms after its end` }]
-  })
-}
-
 /** I5: so many executions of a tool per effect key at most; a tool of effect `once` has one. */
 export const checkEffects = (
   lines: readonly EffectLine[],

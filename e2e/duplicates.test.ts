@@ -1,10 +1,10 @@
 // The queue delivers a job more than once, or the worker's event loop stands still: a task runs once all the same.
-import { eventually } from '@stepfleet/testkit'
 import { Queue } from 'bullmq'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Definition } from './api.ts'
 import { checkEffects } from './checker.ts'
 import { Fleet, newRunId } from './fleet.ts'
+import { eventually, START_MS, TEST_MS } from './patience.ts'
 import { tell } from './tell.ts'
 
 const QUEUE = 'tool.module'
@@ -13,7 +13,7 @@ const one = (tool: string, given: Record<string, unknown> = {}): Definition => (
   steps: { act: { tool, with: given } },
 })
 
-describe('a task', () => {
+describe('a task', { timeout: TEST_MS }, () => {
   let fleet: Fleet
   let queue: Queue
 
@@ -26,7 +26,7 @@ describe('a task', () => {
     const worker = await fleet.toolWorker()
     await fleet.api.ended(await fleet.api.accepted(one('note'), { id: newRunId('warm-up') }))
     await worker.kill()
-  })
+  }, START_MS)
   afterAll(async () => {
     await queue.close()
     await fleet.close()
@@ -38,7 +38,7 @@ describe('a task', () => {
         const { depth, active } = await fleet.api.depth(QUEUE)
         return depth + active === 0
       },
-      { timeoutMs: 20_000, what: 'the queue to be empty' },
+      { what: 'the queue to be empty' },
     )
 
   it('that is delivered many times runs once', async () => {

@@ -1,9 +1,9 @@
 // What a machine must not decide: an effect that may have happened, and a step that kills whoever takes it.
-import { eventually } from '@stepfleet/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { CaseView, Definition } from './api.ts'
 import { checkEffects } from './checker.ts'
 import { Fleet, newRunId } from './fleet.ts'
+import { eventually, START_MS, TEST_MS } from './patience.ts'
 import { tell } from './tell.ts'
 
 const one = (tool: string, given: Record<string, unknown> = {}): Definition => ({
@@ -12,18 +12,17 @@ const one = (tool: string, given: Record<string, unknown> = {}): Definition => (
   output: '${{ steps.act.output }}',
 })
 
-describe('a step that escalates', () => {
+describe('a step that escalates', { timeout: TEST_MS }, () => {
   let fleet: Fleet
 
   beforeAll(async () => {
     fleet = await Fleet.open()
     await Promise.all([fleet.orchestrator('all'), fleet.desk()])
-  })
+  }, START_MS)
   afterAll(() => fleet.close())
 
   const openCase = (run: string): Promise<CaseView> =>
     eventually(async () => (await fleet.api.cases(run)).find(({ status }) => status === 'open') ?? null, {
-      timeoutMs: 20_000,
       what: `a case of ${run} at the desk`,
     })
 
@@ -65,7 +64,7 @@ describe('a step that escalates', () => {
     await healthy.kill()
   })
 
-  it('is poison after three dead workers, and other runs are unharmed', { timeout: 90_000 }, async () => {
+  it('is poison after three dead workers, and other runs are unharmed', async () => {
     const deaths: number[] = []
     let over = false
     // somebody has to start dead workers again; here it is the test

@@ -1,5 +1,6 @@
 // Faults with a moment of their own: a link frozen right behind one request, and faults that last for a while.
-import { eventually, type FaultProxy } from '@stepfleet/testkit'
+import type { FaultProxy } from '@stepfleet/testkit'
+import { eventually } from './patience.ts'
 
 /**
  * Freezes a link right behind the first request that holds `text`: the request arrives, its reply and everything

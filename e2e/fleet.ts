@@ -4,11 +4,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { freePorts } from '@stepfleet/local-redis'
-import { eventually, type FaultProxy, faultProxy, startRedis, type TestRedis } from '@stepfleet/testkit'
+import { type FaultProxy, faultProxy, startRedis, type TestRedis } from '@stepfleet/testkit'
 import { Api, type JournalEvent } from './api.ts'
-import { checkJournal, checkNotPaidAfterEnd, type Violation } from './checker.ts'
+import { checkJournal, type Violation } from './checker.ts'
 import { keepsFiles } from './config.ts'
 import { type EffectLine, effectLines, type ModelLine, modelLines } from './ledgers.ts'
+import { eventually, PATIENCE_MS } from './patience.ts'
 import { type Process, Processes } from './processes.ts'
 
 export interface StartOptions {
@@ -153,7 +154,7 @@ export class Fleet {
   }
 
   /** Waits for a line of the model's ledger. */
-  modelCall(run: string, step: string, outcome: ModelLine['outcome'], timeoutMs = 15_000): Promise<ModelLine> {
+  modelCall(run: string, step: string, outcome: ModelLine['outcome'], timeoutMs = PATIENCE_MS): Promise<ModelLine> {
     return eventually(
       () => this.modelCalls(run).find((line) => line.step === step && line.outcome === outcome) ?? null,
       { timeoutMs, what: `the model's ledger to say ${outcome} for ${step} of ${run}` },
@@ -161,18 +162,17 @@ export class Fleet {
   }
 
   /** Waits for a line of a tool. */
-  effect(run: string, phase: EffectLine['phase'], timeoutMs = 15_000): Promise<EffectLine> {
+  effect(run: string, phase: EffectLine['phase'], timeoutMs = PATIENCE_MS): Promise<EffectLine> {
     return eventually(() => this.effects(run).find((line) => line.phase === phase) ?? null, {
       timeoutMs,
       what: `a tool of ${run} to be ${phase}`,
     })
   }
 
-  /** All rules of the checker on one run. Empty: none is broken. */
+  /** The rules of a history on one run. Empty: none is broken. */
   async check(run: string, ended = true): Promise<{ events: JournalEvent[]; violations: Violation[] }> {
     const events = await this.api.journal(run)
-    const late = checkNotPaidAfterEnd(this.modelCalls(run), run, events)
-    return { events, violations: [...checkJournal(run, events, ended), ...late] }
+    return { events, violations: checkJournal(run, events, ended) }
   }
 
   /** Which of the processes holds a running step. */

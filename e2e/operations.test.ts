@@ -1,18 +1,18 @@
 // What people do to runs, over REST and on a whole fleet: each decision takes effect, once.
-import { eventually } from '@stepfleet/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Definition, JournalEvent } from './api.ts'
 import { Fleet, newRunId } from './fleet.ts'
+import { eventually, START_MS, TEST_MS } from './patience.ts'
 
 const MODEL = 'anthropic/claude-haiku-5-5'
 
-describe('an operator', () => {
+describe('an operator', { timeout: TEST_MS }, () => {
   let fleet: Fleet
 
   beforeAll(async () => {
     fleet = await Fleet.open()
     await Promise.all([fleet.orchestrator('all'), fleet.desk(), fleet.toolWorker(), fleet.llmWorker()])
-  })
+  }, START_MS)
   afterAll(() => fleet.close())
 
   const start = async (name: string, definition: Omit<Definition, 'name'> & { steps: Definition['steps'] }) => {

@@ -1,11 +1,12 @@
 // Engines that die or stand still under load, and an API that dies before it has answered.
-import { eventually, rng } from '@stepfleet/testkit'
+import { rng } from '@stepfleet/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Definition, JournalEvent } from './api.ts'
 import { checkEffects, checkPaidOnce } from './checker.ts'
 import { seedOf } from './config.ts'
 import { freezeBehind, lasting } from './faults.ts'
 import { Fleet, newRunId, urlOf } from './fleet.ts'
+import { eventually, RECOVERY_MS, START_MS, TEST_MS } from './patience.ts'
 import type { Process } from './processes.ts'
 import { tell } from './tell.ts'
 
@@ -22,7 +23,7 @@ const short: Definition = {
   output: '${{ steps.last.output.text }}',
 }
 
-describe('an orchestrator that dies', () => {
+describe('an orchestrator that dies', { timeout: TEST_MS }, () => {
   const seed = seedOf()
   const random = rng(seed)
   let fleet: Fleet
@@ -38,7 +39,7 @@ describe('an orchestrator that dies', () => {
     await fleet.api.ended(await fleet.api.accepted(short, { id: newRunId('warm-up') }))
     const frozen = freezeBehind(link, '"type":"start"')
     unanswered = { frozen, engine: await engine }
-  })
+  }, START_MS)
   afterAll(() => fleet.close())
 
   let unanswered: { frozen: Promise<void>; engine: Process }
@@ -50,7 +51,7 @@ describe('an orchestrator that dies', () => {
     fleet.modelCalls().filter(({ outcome }) => outcome === 'answered').length
 
   const progressed = (count: number): Promise<boolean> =>
-    eventually(() => progress() >= count, { timeoutMs: 30_000, everyMs: 5, what: `${count} lines in the ledgers` })
+    eventually(() => progress() >= count, { everyMs: 5, what: `${count} lines in the ledgers` })
 
   /** Submits so many, a few at a time; each one's id once it was accepted. */
   const submit = async (name: string, count: number): Promise<string[]> => {
@@ -102,7 +103,7 @@ describe('an orchestrator that dies', () => {
     engines.add(unanswered.engine)
   })
 
-  it('five times at random loses nothing and repeats nothing', { timeout: 120_000 }, async () => {
+  it('five times at random loses nothing and repeats nothing', async () => {
     const base = progress()
     const runs = 100
     const submitting = submit('load', runs)
@@ -122,17 +123,17 @@ describe('an orchestrator that dies', () => {
     for (const killedAtMs of kills) {
       const next = Math.min(...times.filter((atMs) => atMs > killedAtMs))
       tell('engine killed (and started again) → next fact', next - killedAtMs)
-      expect(next - killedAtMs, `seed ${seed}`).toBeLessThan(8_000)
+      expect(next - killedAtMs, `seed ${seed}`).toBeLessThan(RECOVERY_MS)
     }
   })
 
-  it('or stands still for 5 s hurts nobody when it comes back', { timeout: 90_000 }, async () => {
+  it('or stands still for 5 s hurts nobody when it comes back', async () => {
     const [victim] = engines
     const other = await fleet.orchestrator('engine')
     await eventually(
       async () =>
         (await fleet.api.fleet()).engines.filter(({ alive, shards }) => alive && shards.length > 0).length === 2,
-      { timeoutMs: 20_000, what: 'both engines to own shards' },
+      { what: 'both engines to own shards' },
     )
     const base = progress()
     const before = submit('before', 40)
@@ -143,7 +144,7 @@ describe('an orchestrator that dies', () => {
     const ids = [...(await before), ...(await during)]
     await eventually(
       async () => (await fleet.api.fleet()).engines.find(({ pid }) => pid === other.pid)?.shards.length === 64,
-      { timeoutMs: 20_000, what: 'the other engine to own all shards' },
+      { what: 'the other engine to own all shards' },
     )
     tell('engine stopped → all shards owned by the other', Date.now() - stoppedAtMs)
     // all of it is done without the one that stands still
@@ -154,7 +155,7 @@ describe('an orchestrator that dies', () => {
     await eventually(
       async () =>
         (await fleet.api.fleet()).engines.filter(({ alive, shards }) => alive && shards.length > 0).length === 2,
-      { timeoutMs: 20_000, what: 'both engines to own shards again' },
+      { what: 'both engines to own shards again' },
     )
     ids.push(...(await submit('after', 20)))
     await allWell(ids)

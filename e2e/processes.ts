@@ -3,8 +3,8 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { eventually } from '@stepfleet/testkit'
 import { baseEnv } from './config.ts'
+import { eventually } from './patience.ts'
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)))
 
@@ -33,7 +33,8 @@ export interface Process {
   ready(): Promise<void>
 }
 
-const READY_MS = 30_000
+/** Generous: several of them start at once on a machine that may be busy. */
+const READY_MS = 60_000
 
 const lastLines = (file: string): string => readFileSync(file, 'utf8').trimEnd().split('\n').slice(-5).join('\n')
 
@@ -90,12 +91,15 @@ class Child implements Process {
 /** The processes of one test file. */
 export class Processes {
   readonly #all = new Set<Process>()
+  #over = false
   readonly #guard = spawn(process.execPath, [join(root, 'e2e/guard.mjs')], {
     stdio: ['pipe', 'ignore', 'ignore'],
     detached: true,
   })
 
+  /** Throws after `killAll`: a test that goes on behind its end must not leave anything running. */
   start(spec: ProcessSpec): Process {
+    if (this.#over) throw new Error(`${spec.name} is not started: all processes were ended`)
     mkdirSync(dirname(spec.logFile), { recursive: true })
     const log = openSync(spec.logFile, 'a')
     const child = spawn(process.execPath, [join(root, spec.script), ...(spec.args ?? [])], {
@@ -121,6 +125,7 @@ export class Processes {
 
   /** SIGKILL to all. Also ends what is stopped by SIGSTOP. */
   async killAll(): Promise<void> {
+    this.#over = true
     await Promise.all([...this.#all].map((one) => one.kill()))
     this.#guard.stdin?.end()
   }

@@ -1,10 +1,10 @@
 // Redis dies under load, and Redis stands still: no live worker is taken for dead, every run ends.
-import { eventually } from '@stepfleet/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Definition } from './api.ts'
 import { checkEffects, checkPaidOnce } from './checker.ts'
 import { lasting } from './faults.ts'
 import { Fleet, newRunId } from './fleet.ts'
+import { eventually, START_MS, TEST_MS } from './patience.ts'
 import { tell } from './tell.ts'
 
 const RUNS = 60
@@ -24,7 +24,7 @@ const slow: Definition = {
   output: '${{ steps.more.output }}',
 }
 
-describe('Redis under load', () => {
+describe('Redis under load', { timeout: TEST_MS }, () => {
   let fleet: Fleet
 
   beforeAll(async () => {
@@ -32,7 +32,7 @@ describe('Redis under load', () => {
     await fleet.orchestrator('all')
     const slots = { env: { STEPFLEET_SLOTS: '6' } }
     await Promise.all([fleet.toolWorker(), fleet.llmWorker(slots), fleet.llmWorker(slots)])
-  })
+  }, START_MS)
   afterAll(() => fleet.close())
 
   const calls = (outcome: 'begun' | 'answered'): number =>
@@ -67,19 +67,14 @@ describe('Redis under load', () => {
     expect(checkEffects(fleet.effects())).toEqual([])
   }
 
-  it('is killed and started again at once', { timeout: 90_000 }, () =>
-    underFault('redis-killed', () => fleet.restartRedis()),
-  )
+  it('is killed and started again at once', () => underFault('redis-killed', () => fleet.restartRedis()))
 
-  it('is away for 3 s', { timeout: 90_000 }, () =>
-    underFault('redis-away', () => fleet.restartRedis(() => lasting(3_000))),
-  )
+  it('is away for 3 s', () => underFault('redis-away', () => fleet.restartRedis(() => lasting(3_000))))
 
-  it('stands still for 2 s', { timeout: 90_000 }, () =>
+  it('stands still for 2 s', () =>
     underFault('redis-stalled', async () => {
       fleet.redis.kill('SIGSTOP')
       await lasting(2_000)
       fleet.redis.kill('SIGCONT')
-    }),
-  )
+    }))
 })

@@ -1,10 +1,10 @@
 // Workers that die in the middle of a model call, and answers that are in hand while Redis is away.
 import { readdirSync } from 'node:fs'
-import { eventually } from '@stepfleet/testkit'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Definition } from './api.ts'
 import { checkPaidOnce } from './checker.ts'
 import { Fleet, newRunId, urlOf } from './fleet.ts'
+import { eventually, RECOVERY_MS, START_MS, TEST_MS } from './patience.ts'
 import type { Process } from './processes.ts'
 import { tell } from './tell.ts'
 
@@ -35,13 +35,13 @@ const longAgent: Definition = {
 const spooled = (dir: string): string[] =>
   readdirSync(dir, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.json'))
 
-describe('a worker that dies around a model call', () => {
+describe('a worker that dies around a model call', { timeout: TEST_MS }, () => {
   let fleet: Fleet
 
   beforeAll(async () => {
     fleet = await Fleet.open()
     await Promise.all([fleet.orchestrator('all'), fleet.toolWorker()])
-  })
+  }, START_MS)
   afterAll(() => fleet.close())
 
   const keyOf = (run: string, step = 'ask'): string => `default/${run}/${step}`
@@ -59,7 +59,7 @@ describe('a worker that dies around a model call', () => {
 
     const again = await eventually(
       () => fleet.modelCalls(run).find((line) => line.step === 'work/turn-17/llm' && line.delivery === 2),
-      { timeoutMs: 10_000, what: 'turn 17 to be called again' },
+      { what: 'turn 17 to be called again' },
     )
     tell('worker killed in a model call → call begun elsewhere', again.atMs - killedAtMs)
     const view = await fleet.api.ended(run)
@@ -74,7 +74,7 @@ describe('a worker that dies around a model call', () => {
     expect(events.filter(({ type }) => type === 'step.lost')).toMatchObject([
       { path: 'work/turn-17/llm', attempt: 1, delivery: 1, cause: 'worker' },
     ])
-    expect(again.atMs - killedAtMs).toBeLessThan(3_000)
+    expect(again.atMs - killedAtMs).toBeLessThan(RECOVERY_MS)
     await stopAll(workers)
   })
 

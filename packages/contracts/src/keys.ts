@@ -32,7 +32,7 @@ export const shardKeys = (shard: number) => ({
   /** Set of workers that hold claims in this shard. */
   claimants: ofShard(shard, 'claimants'),
   claims: (worker: string) => ofShard(shard, `claims:${worker}`),
-  /** `id` is `<ns>/<command id>`. */
+  /** `id` is `<ns>~<run>/<command id>`. */
   receipt: (id: string) => ofShard(shard, `receipt:${id}`),
   /** zset run → created at, per namespace and index (`all`, `status:running`, `workflow:x`, `label:k:v`). */
   index: (ns: string, name: string) => ofShard(shard, `idx:${ns}:${name}`),

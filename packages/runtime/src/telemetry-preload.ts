@@ -11,6 +11,9 @@ import { telemetrySettings } from './config.ts'
 import { createLogger, redact } from './logger.ts'
 import { onFlush } from './telemetry.ts'
 
+/** All tries of one export. The default of 10 s would hold a process that ends of itself for as long. */
+const EXPORT_LIMIT_MS = 3_000
+
 const PROBES = new Set(['/healthz', '/readyz'])
 
 const instrumentations = () => [
@@ -64,7 +67,9 @@ const start = (): void => {
     // left out, these two would each start an exporter of their own
     metricReaders: [],
     logRecordProcessors: [],
-    ...(settings.exporting ? { traceExporter: redacting(new OTLPTraceExporter()) } : { spanProcessors: [dropping] }),
+    ...(settings.exporting
+      ? { traceExporter: redacting(new OTLPTraceExporter({ timeoutMillis: EXPORT_LIMIT_MS })) }
+      : { spanProcessors: [dropping] }),
   })
   sdk.start()
   // Patched when required, once, here: both are objects that all later imports share. So no ESM loader hook is

@@ -35,7 +35,7 @@ import { wakeAt } from '../state/timers.ts'
 import { createTurn, type Turn } from '../turn.ts'
 import { Blobs } from './blobs.fixture.ts'
 import { brief } from './brief.fixture.ts'
-import { USAGE } from './things.fixture.ts'
+import { TRANSIENT, USAGE } from './things.fixture.ts'
 
 const NS = 'default'
 const RUN = 'r1'

@@ -26,6 +26,11 @@ export const refuseLater = (body: unknown): void => {
     code: 'not_supported_yet',
     message: `${field} is not supported yet`,
   }))
+  // the tasks of the run that ended may still be queued under the ids that the new one would use
+  if ('onConflict' in body && body.onConflict === 'restart') {
+    const message = 'onConflict restart is not supported yet: submit the run under another id'
+    errors.push({ path: 'onConflict', code: 'not_supported_yet', message })
+  }
   if (errors.length > 0)
     throw new Rejection('not_supported_yet', 'the request uses what this release does not have', { errors })
 }
@@ -69,6 +74,11 @@ const resolve = async (context: HttpContext, ns: string, wanted: SubmitRun): Pro
 const checkInput = (context: HttpContext, definition: Definition, input: Json): void => {
   if (definition.input === undefined) return
   const errors = context.schemas.check(definition.input, input, 'input')
+  // the tasks of the run that ended may still be queued under the ids that the new one would use
+  if ('onConflict' in body && body.onConflict === 'restart') {
+    const message = 'onConflict restart is not supported yet: submit the run under another id'
+    errors.push({ path: 'onConflict', code: 'not_supported_yet', message })
+  }
   if (errors.length > 0)
     throw new Rejection('invalid_input', `the input does not fit the schema of ${definition.name}`, { errors })
 }
@@ -92,14 +102,13 @@ export interface Accepted {
 
 const settle = (head: RunHead, submission: Submission, policy: NonNullable<SubmitRun['onConflict']>): Accepted => {
   if (policy === 'use_existing' || head.fingerprint === submission.fingerprint) return { status: 200, head }
-  if (policy === 'restart') throw conflict(head, 'and only ended runs are restarted')
-  throw conflict(head, 'and was asked for by another request: take another id, or onConflict use_existing or restart')
+  throw conflict(head, 'and was asked for by another request: take another id, or onConflict use_existing')
 }
 
-/** What was there before decides without writing anything, unless an ended run is to be restarted. */
+/** What was there before decides without writing anything. */
 const existing = async (context: HttpContext, submission: Submission, wanted: SubmitRun): Promise<Accepted | null> => {
   const head = await context.store.head(submission.command.ns, submission.command.run)
-  if (!head || (wanted.onConflict === 'restart' && hasEnded(head.status))) return null
+  if (!head) return null
   return settle(head, submission, wanted.onConflict ?? 'reject')
 }
 
@@ -147,7 +156,6 @@ export const submitRun = async (
   const run = runIdOf(ns, wanted, key)
   const command: CommandOf<'start'> = {
     type: 'start',
-    // never the id of an earlier start of a run that is restarted: a command with a receipt is not judged again
     id: `start.${tip}`,
     ns,
     run,
@@ -163,7 +171,7 @@ export const submitRun = async (
     command,
     fingerprint: sha256(canonicalJson({ workflow: ref.hash, input, labels, priority })),
     tip,
-    onConflict: wanted.onConflict === 'restart' ? 'restart' : 'reject',
+    onConflict: 'reject',
   }
   if (keep !== null) await context.store.keep(ns, ref.hash, keep)
   return send(context, submission, packed, wanted)
