@@ -97,6 +97,7 @@ describe('a step that escalates', { timeout: TEST_MS }, () => {
       expect(await fleet.api.ended(id)).toMatchObject({ status: 'completed' })
       expect((await fleet.check(id)).violations).toEqual([])
     }
+    tell('poison submitted → the 20 runs beside it have ended', Date.now() - startedAtMs)
     // one that was running in a process that died beside the poison ran once more for each such death
     const hit = new Map(others.map((id) => [`default/${id}/act`, 3]))
     expect(
@@ -107,11 +108,11 @@ describe('a step that escalates', { timeout: TEST_MS }, () => {
     ).toEqual([])
 
     const failed = await fleet.api.post(`/escalations/${found.id}/resolve`, { action: 'fail', by: 'ada' })
+    over = true
     expect(failed.status).toBe(200)
     expect(await fleet.api.ended(run)).toMatchObject({ status: 'failed', failure: { code: 'failed_by_operator' } })
     expect((await fleet.check(run)).violations).toEqual([])
     expect(fleet.effects(run)).toHaveLength(3)
     expect(deaths).toHaveLength(3)
-    over = true
   })
 })

@@ -2,7 +2,6 @@
 import {
   type CommandOf,
   type Definition,
-  hasEnded,
   type Json,
   labelsSchema,
   type SubmitRun,
@@ -74,11 +73,6 @@ const resolve = async (context: HttpContext, ns: string, wanted: SubmitRun): Pro
 const checkInput = (context: HttpContext, definition: Definition, input: Json): void => {
   if (definition.input === undefined) return
   const errors = context.schemas.check(definition.input, input, 'input')
-  // the tasks of the run that ended may still be queued under the ids that the new one would use
-  if ('onConflict' in body && body.onConflict === 'restart') {
-    const message = 'onConflict restart is not supported yet: submit the run under another id'
-    errors.push({ path: 'onConflict', code: 'not_supported_yet', message })
-  }
   if (errors.length > 0)
     throw new Rejection('invalid_input', `the input does not fit the schema of ${definition.name}`, { errors })
 }
