@@ -39,8 +39,10 @@ export interface Expected {
 }
 
 export interface Bounds {
-  /** Longest time between two events of a run, or from the submit's answer to its first. */
+  /** Longest time between two events of a run. */
   stallMs: number
+  /** Milliseconds between two times that nothing known explains, such as a dead engine. */
+  waitedMs: (fromMs: number, toMs: number) => number
   /** Deaths that hit the call of this effect key: worker deaths only, since only workers call. */
   deathsOf: (key: string) => number
 }
@@ -78,12 +80,12 @@ const checkEnd = ({ run, output }: Expected, events: readonly JournalEvent[]): V
   return is === must ? [] : [{ kind: 'wrong_output', run, detail: `${is}, not ${must}` }]
 }
 
-const checkPace = (run: string, events: readonly JournalEvent[], stallMs: number): Violation[] =>
+const checkPace = (run: string, events: readonly JournalEvent[], { stallMs, waitedMs }: Bounds): Violation[] =>
   events.flatMap((event, i): Violation[] => {
     const before = events[i - 1]
-    const waitedMs = before ? event.atMs - before.atMs : 0
-    if (waitedMs <= stallMs) return []
-    return [{ kind: 'stalled', run, detail: `${waitedMs} ms before ${event.type} ${event.path ?? ''}` }]
+    const waited = before ? waitedMs(before.atMs, event.atMs) : 0
+    if (waited <= stallMs) return []
+    return [{ kind: 'stalled', run, detail: `${waited} ms before ${event.type} ${event.path ?? ''}` }]
   })
 
 const counts = (calls: readonly { key: string }[]): Map<string, number> => {
@@ -105,7 +107,7 @@ export const check = (
   for (const one of expected) {
     const { run } = one
     const events = journals.get(run) ?? []
-    found.push(...checkJournal(run, events), ...checkEnd(one, events), ...checkPace(run, events, bounds.stallMs))
+    found.push(...checkJournal(run, events), ...checkEnd(one, events), ...checkPace(run, events, bounds))
     const completed = new Set(
       events.flatMap((event) => (event.type === 'step.completed' && event.path ? [event.path] : [])),
     )

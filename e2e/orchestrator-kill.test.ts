@@ -13,9 +13,12 @@ import { tell } from './tell.ts'
 /** A model call that outlives an engine. */
 const held: Definition = {
   name: 'held',
-  steps: { ask: { llm: { model: 'anthropic/claude-haiku-5-5', prompt: '[[scripted: latency=6000 say=held]]' } } },
+  steps: { ask: { llm: { model: 'anthropic/claude-haiku-5-5', prompt: '[[scripted: latency=12000 say=held]]' } } },
   output: '${{ steps.ask.output }}',
 }
+
+/** Waits for a signal. */
+const listening: Definition = { name: 'listening', steps: { hear: { signal: 'go' } } }
 
 /** Two tool calls with a model call in between. */
 const short: Definition = {
@@ -77,7 +80,6 @@ describe('an orchestrator that dies', { timeout: TEST_MS }, () => {
     await fleet.api.ended(id)
     const tookMs = Date.now() - faultAtMs
     tell('engine killed and started again → a run submitted meanwhile has ended', tookMs)
-    expect(tookMs, `seed ${seed}`).toBeLessThan(RECOVERY_MS)
     return id
   }
 
@@ -116,21 +118,33 @@ describe('an orchestrator that dies', { timeout: TEST_MS }, () => {
     engines.add(unanswered.engine)
   })
 
-  it('takes no live worker for dead when it comes back slowly', async () => {
+  it('takes no live worker for dead when its successor is slow to take over', async () => {
     const run = newRunId('held')
+    const busy = newRunId('busy')
     await fleet.api.accepted(held, { id: run })
+    await fleet.api.accepted(listening, { id: busy })
+    await fleet.api.stepIs(busy, 'hear', 'waiting')
     await fleet.modelCall(run, 'ask', 'begun')
     await Promise.all([...engines].map((engine) => engine.kill()))
     engines.clear()
-    // it takes its shards over for longer than a lease lasts, with a worker alive that holds a task
+    // one mailbox is full, and every look at Redis takes a while: the successor takes its shards over for longer than
+    // a lease lasts, while a worker is alive and holds a task
+    const sent = await Promise.all(
+      Array.from({ length: 20 }, (_, n) => fleet.api.post(`/runs/${busy}/signals/other`, n)),
+    )
+    expect(sent.map(({ status }) => status)).toEqual(sent.map(() => 202))
     const slow = await fleet.link()
-    slow.delay(60)
+    slow.delay(100)
     engines.add(await fleet.orchestrator('engine', { redisUrl: urlOf(slow) }))
     expect(await fleet.api.ended(run)).toMatchObject({ status: 'completed', output: 'held' })
     const { events, violations } = await fleet.check(run)
     expect(violations).toEqual([])
     expect(events.map(({ type }) => type)).not.toContain('step.lost')
     expect(checkPaidOnce(fleet.modelCalls(run))).toEqual([])
+    await fleet.api.post(`/runs/${busy}/signals/go`)
+    await fleet.api.ended(busy)
+    const heard = (await fleet.check(busy)).events.filter(({ type }) => type === 'signal.received')
+    expect(heard).toHaveLength(21)
   })
 
   it('five times at random loses nothing and repeats nothing', async () => {

@@ -31,7 +31,7 @@ export const observationSchema = z.strictObject({
   claimedAtMs: z.int().nullable(),
   begun: z.boolean(),
   reported: z.boolean(),
-  /** No live job for it in its queue. Only looked up when it is unclaimed. */
+  /** No job of it waits in its queue. Only looked up when it is unclaimed. */
   jobMissing: z.boolean(),
 })
 export type Observation = z.infer<typeof observationSchema>

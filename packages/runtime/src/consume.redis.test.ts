@@ -153,7 +153,7 @@ describe('jobs', () => {
     await publish(queue, ['bad', 'good'])
     await eventually(() => seen.includes('good'))
     await eventually(() => empty(queue))
-    expect(await publisher.hasJob(queue, 'bad')).toBe(false)
+    expect(await publisher.findJob(queue, 'bad')).toBeNull()
     await publish(queue, ['bad'])
     await eventually(() => seen.filter((id) => id === 'bad').length === 2)
   })

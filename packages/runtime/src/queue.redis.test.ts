@@ -62,11 +62,11 @@ describe('publish', () => {
   ])('takes the task id of %s as job id', async (_what, path) => {
     const id = taskId({ ns: 'default', run: 'run_1-A', path, attempt: 2, delivery: 1 })
     await publisher.publish([item('tool.ids', id)])
-    expect(await publisher.hasJob('tool.ids', id)).toBe(true)
+    expect(await publisher.findJob('tool.ids', id)).toBe('waiting')
     const { consumer, taken, end } = slowConsumer('tool.ids', 1)
     await eventually(() => taken.includes(id))
     end()
-    await eventually(async () => !(await publisher.hasJob('tool.ids', id)))
+    await eventually(async () => (await publisher.findJob('tool.ids', id)) === null)
     await consumer.stop()
   })
 
@@ -92,20 +92,20 @@ describe('publish', () => {
   })
 })
 
-describe('hasJob', () => {
-  it('is true while a job waits or runs, false before and after', async () => {
-    expect(await publisher.hasJob('tool.h', 'j')).toBe(false)
+describe('findJob', () => {
+  it('tells a job that waits from one that was taken, and null before and after', async () => {
+    expect(await publisher.findJob('tool.h', 'j')).toBeNull()
     await publisher.publish([item('tool.h', 'j')])
-    expect(await publisher.hasJob('tool.h', 'j')).toBe(true)
+    expect(await publisher.findJob('tool.h', 'j')).toBe('waiting')
     const { consumer, taken, end } = slowConsumer('tool.h', 1)
     await eventually(() => taken.length === 1)
-    expect(await publisher.hasJob('tool.h', 'j')).toBe(true)
+    expect(await publisher.findJob('tool.h', 'j')).toBe('taken')
     end()
-    await eventually(async () => !(await publisher.hasJob('tool.h', 'j')))
+    await eventually(async () => (await publisher.findJob('tool.h', 'j')) === null)
     await consumer.stop()
   })
 
-  it('is false for a job that BullMQ failed and kept, and its id can be used again', async () => {
+  it('is null for a job that BullMQ failed and kept, and its id can be used again', async () => {
     const name = 'tool.failed'
     const queue = new Queue(name, { connection: client, prefix: queuePrefix(name) })
     const worker = new Worker(name, () => Promise.reject(new Error('no')), {
@@ -119,9 +119,9 @@ describe('hasJob', () => {
     await publisher.publish([item(name, 'j')])
     expect(await queue.getJobState('j')).toBe('failed')
 
-    expect(await publisher.hasJob(name, 'j')).toBe(false)
+    expect(await publisher.findJob(name, 'j')).toBeNull()
     await publisher.publish([item(name, 'j')])
-    expect(await publisher.hasJob(name, 'j')).toBe(true)
+    expect(await publisher.findJob(name, 'j')).toBe('waiting')
     await queue.close()
   })
 })

@@ -27,8 +27,11 @@ export interface QueueDepth {
 export interface Publisher {
   /** Resolves when every job is in Redis. Not atomic: after an error any of them may be there; publish all again. */
   publish(items: readonly Publication[]): Promise<void>
-  /** Is there a live job (waiting or taken)? One that BullMQ gave up is removed, so that its id can be used again. */
-  hasJob(queue: string, id: string): Promise<boolean>
+  /**
+   * A job that waits, one that a worker has taken, or null. One that BullMQ gave up is removed, so that its id can be
+   * used again. A taken job may be nobody's any more: BullMQ tells a dead worker's only after its lock has run out.
+   */
+  findJob(queue: string, id: string): Promise<'waiting' | 'taken' | null>
   depth(queue: string): Promise<QueueDepth>
   close(): Promise<void>
 }
@@ -58,13 +61,14 @@ const jobOf = (item: Publication) => ({
   opts: { jobId: item.id, priority: item.priority, attempts: 1, removeOnComplete: true, removeOnFail: true },
 })
 
-const LIVE = new Set(['waiting', 'prioritized', 'delayed', 'active', 'waiting-children'])
+const WAITING = new Set(['waiting', 'prioritized', 'delayed'])
 
-const findLive = async (queue: Queue, id: string): Promise<boolean> => {
+const findJob = async (queue: Queue, id: string): Promise<'waiting' | 'taken' | null> => {
   const state = await queue.getJobState(id)
-  if (LIVE.has(state)) return true
+  if (WAITING.has(state)) return 'waiting'
+  if (state === 'active') return 'taken'
   if (state === 'failed' || state === 'completed') await queue.remove(id)
-  return false
+  return null
 }
 
 const oldestAgeMs = async (client: RedisClient, queue: Queue): Promise<number | null> => {
@@ -116,7 +120,7 @@ export const createPublisher = (settings: RedisSettings, logger: Logger): Publis
         }),
       )
     },
-    hasJob: (name, id) => findLive(queueOf(name), id),
+    findJob: (name, id) => findJob(queueOf(name), id),
     depth: async (name) => {
       const queue = queueOf(name)
       const [counts, oldest] = await Promise.all([

@@ -32,7 +32,7 @@ describe('a task', () => {
     expect(by).toEqual({ kind: 'worker', id: worker.id })
     expect(outcome.result).toEqual({ status: 'done', output: { value: { key: 'default/r1/a' } } })
     expect(outcome.claimedAtMs).toBeGreaterThan(Date.now() - 60_000)
-    await eventually(async () => !(await bench.publisher.hasJob(QUEUE, taskId(task))))
+    await eventually(async () => (await bench.publisher.findJob(QUEUE, taskId(task))) === null)
     expect((await bench.out('r1')).reported).toBe(true)
   })
 

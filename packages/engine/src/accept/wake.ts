@@ -2,7 +2,7 @@
 import { failure, type Json, type Observation, type Verdict } from '@stepfleet/contracts'
 import { caseId, settleFailure } from '../decide/failure-policy.ts'
 import { isEnded, lastAttempt, openCase, runHasEnded, type StepState, type Timer } from '../state/state.ts'
-import { armCheck, FIRST_CHECK_MS, TIMEOUT_GRACE_MS, takeRipe } from '../state/timers.ts'
+import { armCheck, NEXT_CHECK_MS, TIMEOUT_GRACE_MS, takeRipe } from '../state/timers.ts'
 import { emit, planOf, type Turn } from '../turn.ts'
 import { failAttempt } from './outcome.ts'
 import { applied } from './verdict.ts'
@@ -19,12 +19,12 @@ const check = (turn: Turn, step: StepState, seen: Observation | undefined): void
   if (step.phase !== 'scheduled' || !last) return
   const { path } = step
   if (!seen || seen.reported) {
-    armCheck(turn.state, path, turn.nowMs + (seen ? REPORTED_CHECK_MS : FIRST_CHECK_MS))
+    armCheck(turn.state, path, turn.nowMs + (seen ? REPORTED_CHECK_MS : NEXT_CHECK_MS))
     return
   }
   if (seen.claimedAtMs === null) {
     if (!seen.jobMissing) {
-      armCheck(turn.state, path, turn.nowMs + FIRST_CHECK_MS)
+      armCheck(turn.state, path, turn.nowMs + NEXT_CHECK_MS)
       return
     }
     const { attempt, delivery } = last

@@ -43,12 +43,12 @@ describe('the order of steps', () => {
     expect(w.start({ yes: false })).toEqual([
       'run.started',
       'step.skipped a if',
-      'step.completed d',
       'step.skipped b needs',
       'step.skipped c needs',
+      'step.completed d',
       'run.completed',
     ])
-    expect(w.value(w.state.output)).toEqual({ a: null, b: null, c: null, d: 'apart' })
+    expect(w.values.value(w.state.output)).toEqual({ a: null, b: null, c: null, d: 'apart' })
   })
 
   it('skips a join when one side was skipped, but only when the other has ended', () => {

@@ -3,8 +3,13 @@
 import type { Plan } from '../definition/plan.ts'
 import { isEnded, lastAttempt, type RunState, type StepState, type Timer, type TimerKind } from './state.ts'
 
-/** The first look at a task that is out comes after this, or after its time-out if that is shorter. */
-export const FIRST_CHECK_MS = 15_000
+/**
+ * The first look at a task that is out comes after this, or after its time-out if that is shorter. A worker that
+ * dies between taking a job and claiming it leaves no other trace.
+ */
+export const FIRST_CHECK_MS = 5_000
+/** Later looks at a task that still waits in its queue. */
+export const NEXT_CHECK_MS = 15_000
 /** A worker enforces the time-out itself; the engine only follows up on one that did not. */
 export const TIMEOUT_GRACE_MS = 5_000
 

@@ -28,7 +28,7 @@ import type { LoadedRun } from './runs.ts'
 
 export interface JudgeDeps {
   store: Store
-  publisher: Pick<Publisher, 'hasJob'>
+  publisher: Pick<Publisher, 'findJob'>
   engine: string
   tools(): ReadonlyMap<string, ToolManifest>
 }
@@ -72,7 +72,10 @@ const observe = async (deps: JudgeDeps, run: LoadedRun, nowMs: number): Promise<
     const last = step && lastAttempt(step)
     if (!entry || !step?.queue || !last) continue
     const task = taskId({ ns: run.ns, run: run.run, path, attempt: last.attempt, delivery: last.delivery })
-    const jobMissing = entry.claimedAtMs === null && !entry.reported && !(await deps.publisher.hasJob(step.queue, task))
+    // a job that was taken and is still unclaimed is a dead worker's: its claim comes within a millisecond, and should
+    // it come all the same, the next delivery has superseded it
+    const unclaimed = entry.claimedAtMs === null && !entry.reported
+    const jobMissing = unclaimed && (await deps.publisher.findJob(step.queue, task)) !== 'waiting'
     seen.set(path, { task, claimedAtMs: entry.claimedAtMs, begun: entry.begun, reported: entry.reported, jobMissing })
   }
   return seen

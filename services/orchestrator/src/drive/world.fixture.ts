@@ -67,7 +67,7 @@ export const createWorld = (): World => {
         if (task.success) queue.push(task.data)
       }
     },
-    hasJob: async (_queue, id) => published.includes(id),
+    findJob: async (_queue, id) => (published.includes(id) ? 'waiting' : null),
     depth: async () => ({ waiting: queue.length, active: 0, oldestAgeMs: null }),
     close: async () => {},
   }

@@ -1,0 +1,67 @@
+// A deadline: all of a step, from when it was first ready, with retries and everything inside.
+import { describe, expect, it } from 'vitest'
+import { wakeAt } from '../state/timers.ts'
+import { MODEL, moduleTool, workflow } from './things.fixture.ts'
+import { World } from './world.fixture.ts'
+
+const TOOLS = { tools: [moduleTool('find', 'read')] }
+
+describe('deadline', () => {
+  it('opens a case and takes the task back', () => {
+    const w = new World(workflow({ a: { tool: 'find', deadline: '1m' } }), TOOLS)
+    w.start()
+    expect(w.wake({ a: {} }, 61_000)).toEqual(['step.escalated a deadline_exceeded'])
+    expect(w.state.counts).toEqual({ scheduled: 0, waiting: 0, escalated: 1 })
+    expect(w.state.timers.size).toBe(0)
+    expect(w.done('a', 'late')).toEqual(['escalation.resolved a late_result', 'step.completed a', 'run.completed'])
+  })
+
+  it('counts the backoff in', () => {
+    const w = new World(workflow({ a: { tool: 'find', deadline: '1m', retry: { initial: '10m', max: '10m' } } }), TOOLS)
+    w.start()
+    w.fails('a')
+    expect(w.wake({}, 61_000)).toContain('step.escalated a deadline_exceeded')
+  })
+
+  it('is a result where failures are', () => {
+    const w = new World(workflow({ a: { signal: 'go', deadline: '1m', on_failure: 'continue' } }))
+    w.start()
+    expect(w.wake()).toEqual(['step.failed a deadline_exceeded', 'run.completed'])
+  })
+
+  it('of a group cancels what is open inside, and closes the cases there', () => {
+    const step = { tool: 'find', each: { in: [1, 2] }, deadline: '1m', retry: { attempts: 1 } }
+    const w = new World(workflow({ a: step }), TOOLS)
+    w.start()
+    w.fails('a[0]')
+    expect(w.wake({}, 61_000)).toEqual(['step.escalated a deadline_exceeded'])
+    expect([w.step('a[0]').phase, w.step('a[1]').phase]).toEqual(['cancelled', 'cancelled'])
+    expect(w.openCases).toEqual(['a'])
+    expect(w.skip('a')).toEqual(['escalation.resolved a skip', 'step.skipped a operator', 'run.completed'])
+  })
+
+  it('of an agent cancels its turn', () => {
+    const w = new World(workflow({ a: { agent: { model: MODEL, prompt: 'p' }, deadline: '1m' } }))
+    w.start()
+    w.wake({}, 61_000)
+    expect(w.step('a/turn-1/llm').phase).toBe('cancelled')
+    expect(w.done('a/turn-1/llm', 'late')).toEqual(['cost.noted a/turn-1/llm 1.1'])
+  })
+
+  it('begins anew when an operator asks for the step again', () => {
+    const w = new World(workflow({ a: { signal: 'go', deadline: '1m' } }))
+    w.start()
+    w.wake()
+    w.nowMs = 500_000
+    expect(w.retry('a')).toEqual(['escalation.resolved a retry', 'step.retried a', 'step.opened a signal'])
+    expect(wakeAt(w.state)).toBe(560_000)
+  })
+
+  it('rings for nobody when the step has ended', () => {
+    const w = new World(workflow({ a: { tool: 'find', deadline: '1m' }, b: { wait: '1h' } }), TOOLS)
+    w.start()
+    w.done('a')
+    expect(w.wake({}, 61_000)).toEqual([])
+    expect(w.wake({}, 3_601_000)).toEqual(['step.completed b', 'run.completed'])
+  })
+})
