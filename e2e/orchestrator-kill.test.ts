@@ -75,12 +75,12 @@ describe('an orchestrator that dies', { timeout: TEST_MS }, () => {
   }
 
   /** A run that is submitted right after a fault, and ends when there is an engine again. */
-  const probe = async (faultAtMs: number): Promise<string> => {
+  const probe = async (faultAtMs: number): Promise<{ id: string; tookMs: number }> => {
     const id = await fleet.api.accepted(short, { id: newRunId('probe') })
     await fleet.api.ended(id)
     const tookMs = Date.now() - faultAtMs
     tell('engine killed and started again → a run submitted meanwhile has ended', tookMs)
-    return id
+    return { id, tookMs }
   }
 
   /** All of them ended well, each step once. */
@@ -151,7 +151,7 @@ describe('an orchestrator that dies', { timeout: TEST_MS }, () => {
     const base = progress()
     const runs = 100
     const submitting = submit('load', runs)
-    const probes: Promise<string>[] = []
+    const probes: ReturnType<typeof probe>[] = []
     // three lines for each run
     const moments = Array.from({ length: 5 }, (_, n) => base + random.int(n * 50 + 5, n * 50 + 45))
     for (const moment of moments) {
@@ -161,9 +161,16 @@ describe('an orchestrator that dies', { timeout: TEST_MS }, () => {
       probes.push(probe(Date.now()))
       engines.add(await fleet.orchestrator('engine'))
     }
-    const ids = [...(await submitting), ...(await Promise.all(probes))]
+    const ids = [...(await submitting), ...(await Promise.all(probes)).map(({ id }) => id)]
     expect(ids, `seed ${seed}`).toHaveLength(runs + probes.length)
     await allWell(ids)
+
+    // once more without the load, for the bound
+    await Promise.all([...engines].map((engine) => engine.kill()))
+    engines.clear()
+    const last = probe(Date.now())
+    engines.add(await fleet.orchestrator('engine'))
+    expect((await last).tookMs).toBeLessThan(RECOVERY_MS)
   })
 
   it('or stands still for 5 s hurts nobody when it comes back', async () => {

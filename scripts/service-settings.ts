@@ -49,8 +49,7 @@ export const defaultOf = (service: Service, name: string): unknown => {
 
 /** Whether the schema of the service has the setting: it comes out again, or is complained of. */
 export const knows = (service: Service, name: string): boolean => {
-  // no value that any rule would let pass
-  const env = { ...LEAST[service], [name]: '\u0000' }
+  const env = { ...LEAST[service], [name]: 'http://127.0.0.1/' }
   const problems = problemsOf(service, env)
   if (problems.length > 0) return problems.some((problem) => problem.startsWith(`${name} `))
   return Object.hasOwn(READERS[service](env), name)

@@ -22,7 +22,7 @@ export const startDuplicator = (redisUrl: string, names: readonly string[]): Dup
   const look = async (queue: Queue): Promise<void> => {
     const [active, waiting] = await Promise.all([
       connection.lrange(queue.toKey('active'), 0, -1),
-      connection.zrange(queue.toKey('prioritized'), 0, PER_LOOK),
+      connection.zrange(queue.toKey('prioritized'), 0, String(PER_LOOK)),
     ])
     const fresh = [...active, ...waiting].filter((id) => !id.endsWith('.again') && !seen.has(id)).slice(0, PER_LOOK)
     for (const id of fresh) {

@@ -1,18 +1,23 @@
 // The guards that the chaos run can take out, as patches of the built files. A guard without which nothing goes wrong
 // would be no guard, and a checker that stays silent without it no checker.
+import type { ViolationKind } from '../checker.ts'
 import type { Patch } from './copy.ts'
 
 const CLAIM = 'packages/runtime/dist/lua/claim.3.lua'
+const JUDGE = 'services/orchestrator/dist/drive/judge.js'
 const APPEND = 'services/orchestrator/dist/store/lua/append.8.lua'
 
 export interface Guard {
   says: string
+  /** What must be found without it: anything else would be found for another reason. */
+  shows: readonly ViolationKind[]
   patches: readonly Patch[]
 }
 
 export const GUARDS: Record<string, Guard> = {
   'out-check': {
     says: 'a claim is granted whatever `out` says',
+    shows: ['tool_called_again', 'model_called_again'],
     patches: [
       {
         file: CLAIM,
@@ -29,12 +34,19 @@ export const GUARDS: Record<string, Guard> = {
     ],
   },
   unsent: {
-    says: 'the engine neither records nor resends what has not left',
+    // the look at tasks that nobody claimed finds a lost task too, after 5 s: both nets must go for anything to be lost
+    says: 'the engine neither records nor resends what has not left, and misses no job',
+    shows: ['stalled', 'not_ended'],
     patches: [
       {
         file: APPEND,
         find: "call('ZADD', KEYS[6], time[1] .. string.format('%03d', time[2] / 1000), run .. '|' .. ARGV[i])",
         replace: 'local _ = time',
+      },
+      {
+        file: JUDGE,
+        find: "unclaimed && (await deps.publisher.findJob(step.queue, task)) !== 'waiting'",
+        replace: 'unclaimed && false',
       },
     ],
   },

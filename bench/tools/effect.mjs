@@ -1,10 +1,10 @@
 // effect: writes its effect key into a file, synced to disk, and then takes a moment: the ledger of the chaos run.
-import { fsyncSync, openSync, writeSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { defineTool } from 'stepfleet'
 
 const file = process.env.BENCH_EFFECTS
-const ledger = file ? openSync(file, 'a') : null
+const ledger = file ? await open(file, 'a') : null
 
 export const effect = defineTool({
   name: 'effect',
@@ -19,8 +19,8 @@ export const effect = defineTool({
   effect: 'idempotent',
   run: async ({ n, ms = 0 }, { effectKey }) => {
     if (ledger === null) throw new Error('BENCH_EFFECTS is not set')
-    writeSync(ledger, `${JSON.stringify({ key: effectKey, pid: process.pid, atMs: Date.now() })}\n`)
-    fsyncSync(ledger)
+    await ledger.appendFile(`${JSON.stringify({ key: effectKey, pid: process.pid, atMs: Date.now() })}\n`)
+    await ledger.datasync()
     if (ms > 0) await sleep(ms)
     return { n: 2 * n }
   },

@@ -83,10 +83,14 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     /** The next delivery goes out not before this time; absent: at once; null: none does, the attempt has ended. */
     nextAtMs: z.int().nullable().optional(),
   }),
+  /** Ready, but what it needs from outside the run is not there yet; it is tried again until it is. */
+  z.strictObject({ type: z.literal('step.held'), path, why: z.string() }),
   z.strictObject({
     type: z.literal('step.attempt_failed'),
     path,
     attempt,
+    /** The delivery that answered; absent when the engine gave the attempt up. */
+    delivery: delivery.optional(),
     failure: failureSchema,
     usage: usageSchema.optional(),
     worker: z.string().optional(),
@@ -100,6 +104,7 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     output: payloadSchema,
     /** Absent for steps that no worker ran. */
     attempt: attempt.optional(),
+    delivery: delivery.optional(),
     usage: usageSchema.optional(),
     worker: z.string().optional(),
     startedAtMs: z.int().optional(),

@@ -88,7 +88,7 @@ const MUTANTS: readonly Mutant[] = [
     without: 'the closing of a case',
     patches: [
       { file: 'state/fold.ts', from: 'step.case = null\n    if (step.approval', to: 'if (step.approval' },
-      { file: 'state/fold.ts', from: 'step.failure = null\n  step.case = null\n', to: 'step.failure = null\n' },
+      { file: 'state/transitions.ts', from: 'step.heldWhy = null\n  step.case = null\n', to: 'step.heldWhy = null\n' },
     ],
   },
   {

@@ -2,7 +2,7 @@
 // live or long ended. A law counts only when a mutant of the engine has died on it (laws.mutants.test.ts).
 import type { Event } from '@stepfleet/contracts'
 import type { Plan } from './definition/plan.ts'
-import { parsePath } from './state/paths.ts'
+import { isInside, parsePath } from './state/paths.ts'
 
 /** A broken law: which, and what in the journal breaks it. */
 export interface Violation {
@@ -58,6 +58,9 @@ const endsOnce: Law = (events) => {
   return found
 }
 
+/** The step itself, or something inside it. */
+const isWithin = (path: string, composite: string): boolean => path === composite || isInside(path, composite)
+
 /** Deliveries count 1, 2, 3 within an attempt, attempts 1, 2, 3 within a step, and one is out at a time. */
 const deliveriesInOrder: Law = (events) => {
   const last = new Map<string, { attempt: number; delivery: number; out: boolean; closed: boolean }>()
@@ -74,8 +77,11 @@ const deliveriesInOrder: Law = (events) => {
       }
       last.set(event.path, { attempt: event.attempt, delivery: event.delivery, out: true, closed: false })
     } else if (now && event.type === 'step.attempt_failed') Object.assign(now, { out: false, closed: true })
-    else if (now && (event.type === 'step.lost' || event.type === 'step.escalated' || ENDS.has(event.type)))
-      now.out = false
+    else if (now && event.type === 'step.lost') now.out = false
+    // what ends or escalates cancels what is out inside it
+    else if (event.type === 'step.escalated' || ENDS.has(event.type)) {
+      for (const [path, inner] of last) if (isWithin(path, event.path)) inner.out = false
+    }
   }
   return found
 }
@@ -102,7 +108,9 @@ const backoffIsKept: Law = (events) => {
     if (event.type === 'step.attempt_failed' && event.retryAtMs !== undefined)
       notBefore.set(event.path, event.retryAtMs)
     if (event.type === 'step.lost' && event.nextAtMs) notBefore.set(event.path, event.nextAtMs)
-    if (event.type === 'step.retried') notBefore.delete(event.path)
+    if (event.type === 'step.retried') {
+      for (const path of notBefore.keys()) if (isWithin(path, event.path)) notBefore.delete(path)
+    }
     if (event.type !== 'step.dispatched') continue
     const earliest = notBefore.get(event.path)
     if (earliest !== undefined && event.atMs < earliest) {
@@ -139,7 +147,8 @@ const casesAreDecidedOnce: Law = (events) => {
     if (event.type === 'step.escalated') {
       if (open.has(event.path)) found.push(violation('cases_are_decided_once', event, `${event.path} has an open case`))
       open.set(event.path, event.case)
-    } else if (event.type === 'escalation.resolved') {
+    } else if (event.type === 'approval.given') open.delete(event.path)
+    else if (event.type === 'escalation.resolved') {
       if (decided.has(event.case)) found.push(violation('cases_are_decided_once', event, `${event.case} decided twice`))
       decided.add(event.case)
       open.delete(event.path)

@@ -1,30 +1,39 @@
 // Scopes: what the expressions of a step can see, gathered from the state for just the names they mention.
 import type { Json } from '@stepfleet/contracts'
-import type { Rendered, Scope, Template } from './definition/plan.ts'
+import type { Rendered, Scope, StepMention, Template } from './definition/plan.ts'
 import { enclosingItem } from './state/paths.ts'
-import type { StepState } from './state/state.ts'
 import { load, planOf, type Turn } from './turn.ts'
 
 /** A rendered template; `null` when a payload has to be loaded first. */
 export type Rendering = Rendered | null
 
-const stepFacts = (turn: Turn, name: string): { output: Json; status: string; error: Json; cost: Json } | null => {
+type StepFacts = NonNullable<Scope['steps']>[string]
+
+/** One field of a step; undefined: its payload has to be loaded first. */
+const fact = (turn: Turn, { step: name, field }: StepMention): Json | undefined => {
   const step = turn.state.steps.get(name)
-  const output = step?.output ? load(turn, step.output) : null
-  if (output === undefined) return null
-  const failure = step?.failure
-  return {
-    output,
-    status: step?.phase ?? 'pending',
-    error: failure ? { code: failure.code, class: failure.class, message: failure.message } : null,
-    cost: stepCost(step),
+  switch (field) {
+    case 'output':
+      return step?.output ? load(turn, step.output) : null
+    case 'status':
+      return step?.phase ?? 'pending'
+    case 'error': {
+      const cause = step?.failure
+      return cause ? { code: cause.code, class: cause.class, message: cause.message } : null
+    }
+    case 'cost':
+      return { usd: costOf(turn, name) / 1_000_000 }
   }
 }
 
-const stepCost = (step: StepState | undefined): Json => {
+/** Micro-dollars of a step with its parts. */
+const costOf = (turn: Turn, name: string): number => {
   let microUsd = 0
-  for (const record of step?.attempts ?? []) microUsd += record.usage?.microUsd ?? 0
-  return { usd: microUsd / 1_000_000 }
+  for (const step of turn.state.steps.values()) {
+    if (step.node !== name) continue
+    for (const record of step.attempts) microUsd += record.usage?.microUsd ?? 0
+  }
+  return microUsd
 }
 
 /** The rendered items of an `each`, rendered once and kept while the run is cached. */
@@ -55,11 +64,11 @@ const addItem = (turn: Turn, scope: Scope, path: string): boolean | string => {
 export const render = (turn: Turn, template: Template, path: string, args?: Json): Rendering => {
   if (template.constant) return template.render({})
   const scope: Scope = {}
-  const steps: Record<string, { output: Json; status: string; error: Json; cost: Json }> = {}
+  const steps: Record<string, StepFacts> = {}
   for (const mention of template.mentions) {
-    const facts = stepFacts(turn, mention.step)
-    if (facts === null) return null
-    steps[mention.step] = facts
+    const value = fact(turn, mention)
+    if (value === undefined) return null
+    steps[mention.step] = { ...steps[mention.step], [mention.field]: value }
   }
   scope.steps = steps
   for (const name of template.names) {

@@ -28,7 +28,7 @@ export const orchestratorSchema = z
     /** Where the escalation service listens; without it `/v1/escalations` answers 503. */
     ESCALATION_URL: z
       .url({ protocol: /^https?$/ })
-      .refine((text) => new URL(text).pathname === '/', 'must be an origin without a path')
+      .refine((text) => URL.canParse(text) && new URL(text).pathname === '/', 'must be an origin without a path')
       .optional(),
     /** Names, separated by commas, of the variables that workflows may read as `env`; captured at submit. */
     STEPFLEET_ENV_ALLOW: z

@@ -1,6 +1,6 @@
 // What a person, or a supervisor model, asks of a step: approve, retry, skip, override, fail.
-import { type CommandOf, failure, type Verdict } from '@stepfleet/contracts'
-import { failStep } from '../decide/failure-policy.ts'
+import { type CommandOf, failure, type Json, type Verdict } from '@stepfleet/contracts'
+import { closeCase, failStep } from '../decide/failure-policy.ts'
 import { holdsSecretMarker } from '../expressions.ts'
 import { parsePath } from '../state/paths.ts'
 import { isEnded, openCase, type StepState } from '../state/state.ts'
@@ -31,16 +31,8 @@ const find = (turn: Turn, command: StepCommand): Found => {
 const why = (command: StepCommand) => (command.reason === undefined ? {} : { reason: command.reason })
 
 /** Closes the open case, if there is one, with what was done. */
-const resolve = (
-  turn: Turn,
-  step: StepState | null,
-  command: StepCommand,
-  action: 'retry' | 'skip' | 'override' | 'fail',
-) => {
-  const open = step && openCase(step)
-  if (!open) return
-  emit(turn, { type: 'escalation.resolved', path: step.path, case: open, action, by: command.by.id, ...why(command) })
-}
+const resolve = (turn: Turn, command: StepCommand, action: 'retry' | 'skip' | 'override' | 'fail'): void =>
+  closeCase(turn, command.path, { action, by: command.by.id, reason: command.reason })
 
 export const acceptApprove = (turn: Turn, command: CommandOf<'approve'>): Verdict => {
   const found = find(turn, command)
@@ -51,6 +43,12 @@ export const acceptApprove = (turn: Turn, command: CommandOf<'approve'>): Verdic
   }
   const { approved, edits, reason } = command
   if (edits !== undefined && holdsSecretMarker(edits)) return refuseMarkers
+  if (step.approval.gate && edits !== undefined && !isGateEdit(turn, step, edits)) {
+    return refused(
+      'bad_request',
+      `edits of a gate are the whole new \`with\` of a tool; ${step.path} takes none like these`,
+    )
+  }
   giveApproval(turn, step, { approved, by: command.by.id, reason, edits })
   return applied(turn)
 }
@@ -65,10 +63,16 @@ export const acceptRetry = (turn: Turn, command: CommandOf<'retry'>): Verdict =>
   }
   const refusal = refuseEdit(turn, step, command)
   if (refusal) return refusal
-  resolve(turn, step, command, 'retry')
+  resolve(turn, command, 'retry')
   const edit = command.edit ? { edit: command.edit } : {}
   emit(turn, { type: 'step.retried', path: step.path, ...edit, by: command.by.id, ...why(command) })
   return applied(turn)
+}
+
+/** The edits of a gate replace the input of the tool behind it. */
+const isGateEdit = (turn: Turn, step: StepState, edits: Json): boolean => {
+  const isTool = step.role === 'tool' || planOf(turn.plan, step.node).body.kind === 'tool'
+  return isTool && edits !== null && typeof edits === 'object' && !Array.isArray(edits)
 }
 
 /** Only a definition may name a secret: an operator who can edit an input could read any of them. */
@@ -78,7 +82,10 @@ const refuseMarkers = refused('bad_request', 'an edit may not hold the keys $sec
 const refuseEdit = (turn: Turn, step: StepState, command: CommandOf<'retry'>): Verdict | null => {
   const { edit } = command
   if (!edit) return null
-  const { kind } = planOf(turn.plan, step.node).body
+  const plan = planOf(turn.plan, step.node)
+  const { kind } = plan.body
+  if (step.role === 'step' && plan.each)
+    return refused('bad_request', `step ${step.path} is an each: edit one of its items`)
   const isTool = step.role === 'tool' || kind === 'tool'
   const isModel = step.role === 'turn' || kind === 'llm'
   if (edit.with && holdsSecretMarker(edit.with)) return refuseMarkers
@@ -96,7 +103,7 @@ export const acceptSkip = (turn: Turn, command: CommandOf<'skip'>): Verdict => {
   if (found.step?.role === 'turn') {
     return refused('bad_request', `a turn cannot be skipped; retry or override it, or skip ${found.step.parent}`)
   }
-  resolve(turn, found.step, command, 'skip')
+  resolve(turn, command, 'skip')
   emit(turn, { type: 'step.skipped', path: command.path, because: 'operator', by: command.by.id, ...why(command) })
   return applied(turn)
 }
@@ -104,7 +111,7 @@ export const acceptSkip = (turn: Turn, command: CommandOf<'skip'>): Verdict => {
 export const acceptOverride = (turn: Turn, command: CommandOf<'override'>): Verdict => {
   const found = find(turn, command)
   if ('refusal' in found) return found.refusal
-  resolve(turn, found.step, command, 'override')
+  resolve(turn, command, 'override')
   emit(turn, {
     type: 'step.overridden',
     path: command.path,
@@ -119,7 +126,7 @@ export const acceptFail = (turn: Turn, command: CommandOf<'fail'>): Verdict => {
   const found = find(turn, command)
   if ('refusal' in found) return found.refusal
   if (found.step?.phase !== 'escalated') return refused('step_not_waiting', `step ${command.path} has no open case`)
-  resolve(turn, found.step, command, 'fail')
+  resolve(turn, command, 'fail')
   failStep(turn, command.path, failure('failed_by_operator', command.reason ?? `${command.by.id} gave it up`))
   return applied(turn)
 }

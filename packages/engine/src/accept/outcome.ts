@@ -1,6 +1,7 @@
 // Outcomes and losses. Whoever answers first wins: the first `done` of a step counts, from whatever attempt or
 // delivery; what comes after it was paid all the same and is noted.
 import { type CommandOf, type Failure, failure, type Outcome, type Verdict } from '@stepfleet/contracts'
+import { closeCase } from '../decide/failure-policy.ts'
 import { retryAt } from '../decide/retry.ts'
 import { retryPolicy } from '../definition/compile/defaults.ts'
 import type { RetryPolicy } from '../definition/plan.ts'
@@ -19,21 +20,13 @@ const noteCost = (turn: Turn, outcome: Outcome, record: AttemptState | undefined
 
 const complete = (turn: Turn, step: StepState, outcome: Outcome): void => {
   if (outcome.result.status !== 'done') return
-  if (step.case) {
-    emit(turn, {
-      type: 'escalation.resolved',
-      path: step.path,
-      case: step.case.id,
-      action: 'late_result',
-      by: outcome.worker,
-      reason: 'the task answered after all',
-    })
-  }
+  closeCase(turn, step.path, { action: 'late_result', by: outcome.worker, reason: 'the task answered after all' })
   emit(turn, {
     type: 'step.completed',
     path: step.path,
     output: outcome.result.output,
     attempt: outcome.attempt,
+    delivery: outcome.delivery,
     worker: outcome.worker,
     startedAtMs: outcome.claimedAtMs,
     ...(outcome.usage ? { usage: outcome.usage } : {}),
@@ -79,7 +72,7 @@ export const failAttempt = (
     attempt,
     failure: cause,
     ...(next === null ? {} : { retryAtMs: next }),
-    ...(outcome ? { worker: outcome.worker, startedAtMs: outcome.claimedAtMs } : {}),
+    ...(outcome ? { delivery: outcome.delivery, worker: outcome.worker, startedAtMs: outcome.claimedAtMs } : {}),
     ...(outcome?.usage ? { usage: outcome.usage } : {}),
   })
 }
@@ -110,6 +103,7 @@ export const acceptOutcome = (turn: Turn, outcome: Outcome): Verdict => {
   const record = step?.attempts.find((attempt) => attempt.attempt === outcome.attempt)
   if (!step || !record) return applied(turn)
   if (isEnded(step)) noteCost(turn, outcome, record, `the step was ${step.phase} already`)
+  else if (outcome.attempt <= step.editedAfter) noteCost(turn, outcome, record, 'its input was edited since')
   else if (outcome.result.status === 'done') complete(turn, step, outcome)
   else if (!isOut(step, outcome.attempt, outcome.delivery)) noteCost(turn, outcome, record, 'a newer delivery is out')
   else if (outcome.result.status === 'failed') failAttempt(turn, step, outcome.result.failure, { outcome })
@@ -117,11 +111,18 @@ export const acceptOutcome = (turn: Turn, outcome: Outcome): Verdict => {
   return applied(turn)
 }
 
+/** Workers that died with the step since a person last asked for it. */
+const lossesOf = (step: StepState): number => {
+  let losses = 0
+  for (const record of step.attempts) if (record.attempt > step.attemptsBefore) losses += record.losses
+  return losses
+}
+
 /** A worker died with a task. It costs a delivery, unless the task may not be repeated or kills whoever takes it. */
 export const acceptLost = (turn: Turn, lost: CommandOf<'lost'>): Verdict => {
   const step = turn.state.steps.get(lost.path)
   if (!step || runHasEnded(turn.state) || !isOut(step, lost.attempt, lost.delivery)) return applied(turn)
-  const losses = (lastAttempt(step)?.losses ?? 0) + 1
+  const losses = lossesOf(step) + 1
   if (step.effect === 'once' && lost.begun) {
     const message = `worker ${lost.worker} died after it had begun; whether the effect happened is not known`
     failAttempt(turn, step, failure('outcome_unknown', message), { final: true })

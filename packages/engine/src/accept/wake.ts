@@ -1,6 +1,6 @@
 // Wakes: timers that have come due. A timer is never a fact; what follows from it is.
 import { failure, type Json, type Observation, type Verdict } from '@stepfleet/contracts'
-import { caseId, settleFailure } from '../decide/failure-policy.ts'
+import { settleFailure } from '../decide/failure-policy.ts'
 import { isEnded, lastAttempt, openCase, runHasEnded, type StepState, type Timer } from '../state/state.ts'
 import { armCheck, NEXT_CHECK_MS, TIMEOUT_GRACE_MS, takeRipe } from '../state/timers.ts'
 import { emit, planOf, type Turn } from '../turn.ts'
@@ -47,7 +47,7 @@ const expire = (turn: Turn, step: StepState): void => {
   if (!approval || approval.given || step.phase !== 'waiting') return
   if (approval.onExpiry === 'escalate') {
     const cause = failure('deadline_exceeded', 'nobody answered the approval in time')
-    emit(turn, { type: 'step.escalated', path, case: caseId(turn), reason: 'requires_human', failure: cause })
+    emit(turn, { type: 'step.escalated', path, case: approval.case, reason: 'requires_human', failure: cause })
     return
   }
   giveApproval(turn, step, {
@@ -95,9 +95,8 @@ const ring = (turn: Turn, timer: Timer, observed: Observations): void => {
   const { path } = timer
   const step = turn.state.steps.get(path)
   if (runHasEnded(turn.state)) return
-  // a step that could not begin has no record yet
-  if (!step && timer.kind === 'retry') turn.state.agenda.add(path)
-  if (!step || isEnded(step)) return
+  // an open case stops every clock: of two that ring together the first has decided
+  if (!step || isEnded(step) || step.phase === 'escalated') return
   switch (timer.kind) {
     case 'retry':
       turn.state.agenda.add(path)
@@ -110,6 +109,11 @@ const ring = (turn: Turn, timer: Timer, observed: Observations): void => {
       return
     case 'signal': {
       const name = step.opening?.kind === 'signal' ? step.opening.name : ''
+      if (turn.state.signals.has(name)) {
+        // it came in time, while the run was paused
+        turn.state.agenda.add(path)
+        return
+      }
       settleFailure(turn, path, failure('signal_timeout', `signal ${name} did not come in time`))
       return
     }

@@ -1,6 +1,6 @@
 // decide: what follows from the facts. It works off the agenda: the paths that the last facts touched. Its cost
 // is that of what changed, never that of the run.
-import type { Json } from '@stepfleet/contracts'
+import { type Json, LIMITS } from '@stepfleet/contracts'
 import { render } from '../scope.ts'
 import { parsePath } from '../state/paths.ts'
 import { isEnded, type RunState, type StepState } from '../state/state.ts'
@@ -22,12 +22,22 @@ export const decide = (turn: Turn): void => {
     return
   }
   const later: string[] = []
-  while (state.agenda.size > 0 && state.endedAtMs === null) {
+  while (state.endedAtMs === null && (state.agenda.size > 0 || refill(state))) {
     const [path = ''] = state.agenda
     state.agenda.delete(path)
     if (lookAt(turn, path) === 'wait') later.push(path)
   }
   if (state.endedAtMs === null) for (const path of later) state.agenda.add(path)
+}
+
+/** Places are free: those that were held back are looked at. False when there is nothing to look at. */
+const refill = (state: RunState): boolean => {
+  const places = LIMITS.tasksOut - state.counts.scheduled
+  for (const path of [...state.backlog].slice(0, Math.max(0, places))) {
+    state.backlog.delete(path)
+    state.agenda.add(path)
+  }
+  return state.agenda.size > 0
 }
 
 const lookAt = (turn: Turn, path: string): Looked => {
@@ -39,13 +49,19 @@ const lookAt = (turn: Turn, path: string): Looked => {
     if (step.failure) settleFailure(turn, path, step.failure)
     return 'done'
   }
-  if (step.phase === 'pending' || isRipe(turn, step)) return start(turn, path)
+  if (step.phase === 'pending' || isRipe(turn, step)) {
+    return hasBegun(step) ? start(turn, path) : beginStep(turn, path)
+  }
   return step.phase === 'waiting' ? lookAtOpen(turn, step) : 'done'
 }
 
 /** A retry or a held delivery whose time has come. */
 const isRipe = (turn: Turn, step: StepState): boolean =>
   step.phase === 'retrying' && (step.notBeforeMs ?? 0) <= turn.nowMs
+
+/** Its condition, if it has one, was judged. */
+const hasBegun = (step: StepState): boolean =>
+  step.role !== 'step' || step.attempts.length > 0 || step.opening !== null || step.gateOpen || step.heldWhy !== null
 
 /** A path without a record: a ready task that the limit held back. */
 const startUnknown = (turn: Turn, path: string): Looked => {
@@ -106,6 +122,12 @@ const consider = (turn: Turn, name: string): Looked => {
     emit(turn, { type: 'step.skipped', path: name, because: 'needs' })
     return 'done'
   }
+  return beginStep(turn, name)
+}
+
+/** Judges the condition of a step that is ready, once, and starts it or skips it. */
+const beginStep = (turn: Turn, name: string): Looked => {
+  const plan = planOf(turn.plan, name)
   if (plan.condition) {
     const condition = render(turn, plan.condition, name)
     if (condition === null) return 'wait'

@@ -1,7 +1,8 @@
 // What becomes of a step that failed for good: a result, a case for the desk, or the end of the run.
-import { type CaseReason, type Failure, failure } from '@stepfleet/contracts'
+import { type CaseReason, type EventOf, type Failure, failure } from '@stepfleet/contracts'
 import type { StepPlan } from '../definition/plan.ts'
 import { parsePath } from '../state/paths.ts'
+import { openCase } from '../state/state.ts'
 import { emit, planOf, type Turn } from '../turn.ts'
 
 export const caseId = (turn: Turn): string => `esc_${turn.state.run}_${turn.state.version + 1}`
@@ -14,9 +15,24 @@ export const caseReason = (cause: Failure): CaseReason => {
   return cause.class === 'transient' ? 'max_retries_exceeded' : 'permanent_failure'
 }
 
-/** Opens a case: the step waits for a decision. */
+/** Opens a case: the step waits for a decision. Who was asked already is asked again under the same case. */
 export const escalate = (turn: Turn, path: string, cause: Failure): void => {
-  emit(turn, { type: 'step.escalated', path, case: caseId(turn), reason: caseReason(cause), failure: cause })
+  const step = turn.state.steps.get(path)
+  const id = (step && openCase(step)) ?? caseId(turn)
+  emit(turn, { type: 'step.escalated', path, case: id, reason: caseReason(cause), failure: cause })
+}
+
+/** Closes the open case of a step, if it has one: it was decided, or there is nothing left to decide. */
+export const closeCase = (
+  turn: Turn,
+  path: string,
+  how: { action: EventOf<'escalation.resolved'>['action']; by: string; reason?: string | undefined },
+): void => {
+  const step = turn.state.steps.get(path)
+  const open = step && openCase(step)
+  if (!open) return
+  const { action, by, reason } = how
+  emit(turn, { type: 'escalation.resolved', path, case: open, action, by, ...(reason === undefined ? {} : { reason }) })
 }
 
 /** The step's policy; parts of an item of a settled join fail as results, and an agent's turn fails its agent. */
@@ -29,6 +45,7 @@ const policyOf = (turn: Turn, path: string): StepPlan['onFailure'] => {
 /** Ends a step as failed; the run goes on when the failure is a result to somebody, else it ends too. */
 export const failStep = (turn: Turn, path: string, cause: Failure): void => {
   const isResult = parsePath(path).role === 'tool' || policyOf(turn, path) === 'continue'
+  closeCase(turn, path, { action: 'fail', by: 'engine', reason: cause.message })
   emit(turn, { type: 'step.failed', path, failure: cause })
   if (!isResult) emit(turn, { type: 'run.failed', failure: cause, path })
 }

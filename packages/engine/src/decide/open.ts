@@ -47,13 +47,16 @@ export const askApproval = (turn: Turn, path: string, body: BodyOf<'approval'>):
   return 'done'
 }
 
+/** The last moment a Date can hold. */
+const LAST_TIME_MS = 8.64e15
+
 /** Epoch milliseconds of a rendered time, or null. Times are RFC 3339 texts or epoch milliseconds. */
 const timeOf = (mode: 'for' | 'until', value: Json, nowMs: number): number | null => {
   if (mode === 'for') {
     const ms = typeof value === 'string' ? parseDurationMs(value) : null
     return ms === null ? null : nowMs + ms
   }
-  if (typeof value === 'number' && Number.isFinite(value)) return Math.round(value)
+  if (typeof value === 'number') return Math.abs(value) <= LAST_TIME_MS ? Math.round(value) : null
   const at = typeof value === 'string' ? Date.parse(value) : Number.NaN
   return Number.isNaN(at) ? null : at
 }
@@ -113,15 +116,20 @@ const bind = (turn: Turn, tool: AgentTool): AgentToolBinding | null => {
 /** How long until a tool that no worker serves is looked for again. */
 const TOOL_MISSING_MS = 1_000
 
+/** A worker that serves it may be on its way. One fact says what is missing, however often it is looked for. */
+const hold = (turn: Turn, path: string, why: string): Looked => {
+  if (turn.state.steps.get(path)?.heldWhy !== why) emit(turn, { type: 'step.held', path, why })
+  lookAgain(turn.state, path, turn.nowMs + TOOL_MISSING_MS)
+  return 'done'
+}
+
 /** Opens an agent: from here on its list of tools is fixed in the journal. */
 export const openAgent = (turn: Turn, path: string, body: AgentBody): Looked => {
   const tools: AgentToolBinding[] = []
   for (const tool of body.tools) {
     const binding = bind(turn, tool)
     if (!binding) {
-      // a worker that serves it may be on its way; the view says what is missing
-      lookAgain(turn.state, path, turn.nowMs + TOOL_MISSING_MS)
-      return 'done'
+      return hold(turn, path, `no worker serves tool ${tool.name}`)
     }
     tools.push(binding)
   }

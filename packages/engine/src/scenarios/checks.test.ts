@@ -1,6 +1,6 @@
 // Checks: what a wake makes of a task that is out. Time runs from the claim, so a backlog times nothing out.
 import { describe, expect, it } from 'vitest'
-import { dueChecks, wakeAt } from '../state/timers.ts'
+import { dueChecks, FIRST_CHECK_MS, NEXT_CHECK_MS, TIMEOUT_GRACE_MS, wakeAt } from '../state/timers.ts'
 import { moduleTool, workflow } from './things.fixture.ts'
 import { World } from './world.fixture.ts'
 
@@ -12,21 +12,21 @@ const world = (timeout = '60s') => {
 }
 
 describe('a check', () => {
-  it('comes 15 s after the dispatch, or after the timeout if that is shorter', () => {
-    expect(wakeAt(world().state)).toBe(16_000)
+  it('comes soon after the dispatch, or after the timeout if that is shorter', () => {
+    expect(wakeAt(world().state)).toBe(1_000 + FIRST_CHECK_MS)
     expect(wakeAt(world('3s').state)).toBe(4_000)
   })
 
   it('names the tasks it will look at', () => {
     const w = world()
-    expect(dueChecks(w.state, 15_999)).toEqual([])
-    expect(dueChecks(w.state, 16_000)).toEqual(['a'])
+    expect(dueChecks(w.state, 999 + FIRST_CHECK_MS)).toEqual([])
+    expect(dueChecks(w.state, 1_000 + FIRST_CHECK_MS)).toEqual(['a'])
   })
 
   it('of a task that waits in its queue looks again later', () => {
     const w = world()
     expect(w.wake({ a: {} })).toEqual([])
-    expect(wakeAt(w.state)).toBe(31_000)
+    expect(wakeAt(w.state)).toBe(w.nowMs + NEXT_CHECK_MS)
     expect(w.wake({ a: {} }, 10_000_000)).toEqual([])
   })
 
@@ -36,16 +36,18 @@ describe('a check', () => {
     expect(w.step('a').attempts[0]?.losses).toBe(0)
   })
 
-  it('of a claimed task looks again when its time is over, with 5 s of grace for the report', () => {
+  it('of a claimed task looks again when its time is over, with some grace for the report', () => {
     const w = world()
     expect(w.wake({ a: { claimedAtMs: 10_000 } })).toEqual([])
-    expect(wakeAt(w.state)).toBe(75_000)
+    expect(wakeAt(w.state)).toBe(70_000 + TIMEOUT_GRACE_MS)
   })
 
   it('of a task whose worker never answered fails the attempt', () => {
     const w = world()
-    expect(w.wake({ a: { claimedAtMs: 10_000 } }, 74_999)).toEqual([])
-    expect(w.wake({ a: { claimedAtMs: 10_000 } }, 75_000)).toEqual(['step.attempt_failed a 1 timeout, again'])
+    expect(w.wake({ a: { claimedAtMs: 10_000 } }, 69_999 + TIMEOUT_GRACE_MS)).toEqual([])
+    expect(w.wake({ a: { claimedAtMs: 10_000 } }, 70_000 + TIMEOUT_GRACE_MS)).toEqual([
+      'step.attempt_failed a 1 timeout, again',
+    ])
   })
 
   it('of a task that has reported waits for the report', () => {
@@ -58,7 +60,7 @@ describe('a check', () => {
   it('of a task that nothing was seen of looks again', () => {
     const w = world()
     expect(w.wake()).toEqual([])
-    expect(wakeAt(w.state)).toBe(31_000)
+    expect(wakeAt(w.state)).toBe(w.nowMs + NEXT_CHECK_MS)
   })
 
   it('does not outlive its task', () => {
@@ -71,6 +73,6 @@ describe('a check', () => {
     const w = world()
     w.wake({ a: {} })
     w.reload()
-    expect(wakeAt(w.state)).toBe(16_000)
+    expect(wakeAt(w.state)).toBe(1_000 + FIRST_CHECK_MS)
   })
 })

@@ -1,9 +1,8 @@
 // fold: one event onto the state. The only code that changes what a run is; it judges nothing and knows no plan.
 // The state is handed over: fold changes it in place and is deterministic in (state, event).
 import type { Event, EventOf, EventType, RunStatus } from '@stepfleet/contracts'
-import { isInside } from './paths.ts'
 import { type AttemptState, addUsage, isEnded, lastAttempt, type RunState, type StepState } from './state.ts'
-import { cancelInside, closeRun, end, enter, stepOf } from './transitions.ts'
+import { cancelInside, closeRun, end, enter, reopen, stepOf } from './transitions.ts'
 
 const attemptOf = (step: StepState, attempt: number): AttemptState | undefined =>
   step.attempts.find((record) => record.attempt === attempt)
@@ -20,7 +19,7 @@ const closeAttempt = (
   record.worker = event.worker ?? record.worker
   record.startedAtMs = event.startedAtMs ?? record.startedAtMs
   record.usage = event.usage ?? null
-  record.reported.push(record.delivery)
+  if (event.delivery !== undefined) record.reported.push(event.delivery)
 }
 
 const consumeSignal = (state: RunState, step: StepState): void => {
@@ -42,13 +41,16 @@ const dispatched = (state: RunState, event: EventOf<'step.dispatched'>): void =>
   step.edition = event.edition ?? step.edition
   state.outChanges.set(step.path, { attempt: event.attempt, delivery: event.delivery })
   const same = attemptOf(step, event.attempt)
-  if (same) same.delivery = event.delivery
-  else {
+  if (same) {
+    same.delivery = event.delivery
+    same.sentAtMs = event.atMs
+  } else {
     step.attempts.push({
       attempt: event.attempt,
       delivery: event.delivery,
       losses: 0,
       dispatchedAtMs: event.atMs,
+      sentAtMs: event.atMs,
       startedAtMs: null,
       endedAtMs: null,
       worker: null,
@@ -66,33 +68,40 @@ const dispatched = (state: RunState, event: EventOf<'step.dispatched'>): void =>
 /** A new series of attempts; what a composite had cancelled inside it may start again. */
 const retried = (state: RunState, event: EventOf<'step.retried'>): void => {
   const step = stepOf(state, event.path, event.atMs)
-  enter(state, step, step.opening ? 'waiting' : 'pending')
   step.attemptsBefore = lastAttempt(step)?.attempt ?? 0
   step.failure = null
-  step.case = null
-  step.notBeforeMs = null
-  step.readyAtMs = event.atMs
   if (event.edit) {
     step.edit = { ...step.edit, ...event.edit }
     step.edition += 1
+    step.editedAfter = step.attemptsBefore
   }
-  if (!step.opening) return
-  for (const inner of [...state.steps.values()]) {
-    if (isInside(inner.path, step.path) && inner.phase === 'cancelled') {
-      state.steps.delete(inner.path)
-      if (step.each && inner.role === 'item') step.each.ended -= 1
-    }
+  reopen(state, step, event.atMs)
+}
+
+/** An answer to a person's question: a plain approval completes by a fact of its own, a gate opens or fails. */
+const approvalGiven = (state: RunState, event: EventOf<'approval.given'>): void => {
+  const step = stepOf(state, event.path, event.atMs)
+  if (!step.approval) return
+  step.approval.given = true
+  step.case = null
+  if (!step.approval.gate || !event.approved) return
+  step.gateOpen = true
+  const { edits } = event
+  if (edits !== undefined && edits !== null && typeof edits === 'object' && !Array.isArray(edits)) {
+    step.edit = { ...step.edit, with: edits }
   }
-  if (step.each) step.each.cursor = 0
-  if (step.opening.kind === 'wait' || step.opening.kind === 'signal') {
-    step.opening = null
-    enter(state, step, 'pending')
-  }
+  // its deadline had run out while it waited for the answer
+  if (step.phase === 'escalated') step.readyAtMs = event.atMs
+  enter(state, step, 'pending')
 }
 
 const lookAtEverything = (state: RunState): void => {
   state.agenda.add('')
-  for (const step of state.steps.values()) if (!isEnded(step)) state.agenda.add(step.path)
+  for (const step of state.steps.values()) {
+    if (isEnded(step)) continue
+    if (step.each) step.each.cursor = 0
+    state.agenda.add(step.path)
+  }
 }
 
 type Folders = { [T in EventType]: (state: RunState, event: EventOf<T>) => void }
@@ -123,6 +132,12 @@ const folders: Folders = {
     step.notBeforeMs = event.nextAtMs ?? null
     step.heldWhy = event.why ?? null
     enter(state, step, event.nextAtMs ? 'retrying' : 'pending')
+  },
+  'step.held': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    step.heldWhy = event.why
+    step.notBeforeMs = event.atMs
+    enter(state, step, 'retrying')
   },
   'step.attempt_failed': (state, event) => {
     const step = stepOf(state, event.path, event.atMs)
@@ -182,22 +197,7 @@ const folders: Folders = {
     }
     enter(state, step, 'waiting')
   },
-  'approval.given': (state, event) => {
-    const step = stepOf(state, event.path, event.atMs)
-    if (!step.approval) return
-    step.approval.given = true
-    if (!step.approval.gate || !event.approved) return
-    step.gateOpen = true
-    if (
-      event.edits !== undefined &&
-      event.edits !== null &&
-      typeof event.edits === 'object' &&
-      !Array.isArray(event.edits)
-    ) {
-      step.edit = { ...step.edit, with: event.edits }
-    }
-    enter(state, step, 'pending')
-  },
+  'approval.given': approvalGiven,
   'signal.received': (state, event) => {
     const buffer = state.signals.get(event.name)
     if (buffer) buffer.push(event.payload)

@@ -37,6 +37,5 @@ export const fromSnapshot = (text: string): RunState | null => {
 export const revive = (plan: Plan, state: RunState): RunState => {
   refreshAgenda(state)
   armAllTimers(plan, state)
-  for (const step of state.steps.values()) if (step.each) step.each.cursor = 0
   return state
 }

@@ -23,7 +23,7 @@ import { parsePath, type Role } from './paths.ts'
  *
  * - `pending`: may start; the next decide starts it. Entered by a retry, a lost delivery, an approved gate.
  * - `scheduled`: a task is out. Left by an outcome, a loss, a time-out, an operator.
- * - `retrying`: the next attempt or delivery waits for its time.
+ * - `retrying`: the next attempt or delivery waits for its time, or for something outside the run.
  * - `waiting`: a composite, an approval, a wait or a signal that is open.
  * - `failing`: failed for good, its policy not yet applied. Never survives a decide.
  * - `escalated`: a case is open. Left by its resolution, or by a late result.
@@ -38,6 +38,8 @@ export interface AttemptState {
   /** Deliveries whose worker died. */
   losses: number
   dispatchedAtMs: number
+  /** When the last delivery went out. */
+  sentAtMs: number
   startedAtMs: number | null
   endedAtMs: number | null
   worker: string | null
@@ -103,6 +105,8 @@ export interface StepState {
   gateOpen: boolean
   edit: Edit | null
   edition: number
+  /** Answers of attempts up to this one are to an input that was edited since. */
+  editedAfter: number
   output: Payload | null
   failure: Failure | null
   case: { id: string; reason: CaseReason; openedAtMs: number } | null
@@ -250,6 +254,7 @@ export const blankStep = (path: string, atMs: number): StepState => {
     gateOpen: false,
     edit: null,
     edition: 1,
+    editedAfter: 0,
     output: null,
     failure: null,
     case: null,

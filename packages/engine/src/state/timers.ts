@@ -27,7 +27,7 @@ const set = (state: RunState, kind: TimerKind, path: string, atMs: number | null
 const checkAt = (step: StepState): number | null => {
   const record = lastAttempt(step)
   if (step.phase !== 'scheduled' || !record || step.timeoutMs === null) return null
-  return record.dispatchedAtMs + Math.min(FIRST_CHECK_MS, step.timeoutMs)
+  return record.sentAtMs + Math.min(FIRST_CHECK_MS, step.timeoutMs)
 }
 
 const openUntil = (step: StepState): number | null => {

@@ -27,15 +27,7 @@ export const enter = (state: RunState, step: StepState, phase: Phase): void => {
   const to = counts(step) || phase === 'escalated' ? bucket(phase) : null
   if (from) state.counts[from] -= 1
   if (to) state.counts[to] += 1
-  if (step.phase === 'scheduled' && phase !== 'scheduled') {
-    state.outChanges.set(step.path, null)
-    // a place is free: one of those held back may go
-    const [next] = state.backlog
-    if (next !== undefined) {
-      state.backlog.delete(next)
-      state.agenda.add(next)
-    }
-  }
+  if (step.phase === 'scheduled' && phase !== 'scheduled') state.outChanges.set(step.path, null)
   step.phase = phase
   state.agenda.add(step.path)
 }
@@ -94,4 +86,35 @@ export const closeRun = (state: RunState, status: RunStatus, atMs: number): void
     transient.clear()
   }
   state.nextWakeMs = null
+}
+
+/** A step that may begin anew: an open composite goes on, everything else starts again. What it has behind it stays. */
+const begin = (state: RunState, step: StepState): void => {
+  step.endedAtMs = null
+  step.endSeq = null
+  step.notBeforeMs = null
+  step.heldWhy = null
+  step.case = null
+  // who was asked and did not open the gate is asked again
+  if (!step.gateOpen) step.approval = null
+  const composite = step.opening?.kind === 'each' || step.opening?.kind === 'agent'
+  if (!composite) step.opening = null
+  enter(state, step, composite ? 'waiting' : 'pending')
+}
+
+/** Opens a step again, and what was cancelled inside it. */
+export const reopen = (state: RunState, step: StepState, atMs: number): void => {
+  begin(state, step)
+  step.readyAtMs = atMs
+  if (!step.opening) return
+  if (step.each) step.each.cursor = 0
+  for (const inner of state.steps.values()) {
+    if (inner.phase !== 'cancelled' || !isInside(inner.path, step.path)) continue
+    const around = inner.parent === null ? null : state.steps.get(inner.parent)
+    if (around?.each && inner.role === 'item') around.each.ended -= 1
+    // a case that was cancelled with its composite is opened again: asking for the whole decides nothing about it
+    const undecided = inner.case !== null && inner.failure !== null
+    begin(state, inner)
+    if (undecided) enter(state, inner, 'failing')
+  }
 }

@@ -181,6 +181,8 @@ export const judge = async (
   await run.values.write(deps.store, run.ns, run.run)
   run.values.trim()
   const wake = wakeAt(state)
+  // a wake that was served is gone from `due`, whatever was written there before
+  const known = entries.some(({ command }) => command.type === 'wake') ? null : run.wakeAtMs
   const append: Append = {
     ns: run.ns,
     run: run.run,
@@ -192,7 +194,7 @@ export const judge = async (
     status: { from: before.status, to: state.status },
     endedAtMs: state.endedAtMs,
     out: outOf(run),
-    wakeAtMs: wake === run.wakeAtMs ? undefined : wake,
+    wakeAtMs: wake === known ? undefined : wake,
     unsent: [...new Set(outgoing.map(({ seq }) => String(seq)))],
     ack: entries.map((entry) => entry.id),
     receipts,

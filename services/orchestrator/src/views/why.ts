@@ -67,20 +67,10 @@ export const whyStep = (context: WhyContext, step: StepState): string | null => 
   }
 }
 
-const missingTools = ({ plan, tools }: WhyContext, name: string): string[] => {
-  const body = plan.steps.get(name)?.body
-  if (body?.kind !== 'agent') return []
-  const wanted = body.tools.filter((tool) => tool.declared === null).map((tool) => tool.name)
-  return wanted.filter((tool) => !tools.has(tool))
-}
-
 /** Why a step that has not begun has not. */
-export const whyPending = (context: WhyContext, name: string): string | null => {
-  const { plan, state } = context
+export const whyPending = ({ plan, state }: WhyContext, name: string): string | null => {
   const open = (plan.steps.get(name)?.needs ?? []).filter((need) => state.steps.get(need)?.endSeq == null)
-  if (open.length > 0) return `waits for ${open.join(', ')}`
-  const missing = missingTools(context, name)
-  return missing.length === 0 ? null : `no worker serves tool ${missing.join(', ')}`
+  return open.length === 0 ? null : `waits for ${open.join(', ')}`
 }
 
 /** The run's own reason, from its status; null when it goes on or has ended. */
