@@ -69,8 +69,10 @@ describe('cancel', { timeout: TEST_MS }, () => {
     expect(await fleet.api.ended(queued)).toMatchObject({ status: 'completed' })
     expect(await fleet.api.run(run)).toMatchObject({ status: 'cancelled' })
     for (const id of [run, queued]) expect((await fleet.check(id)).violations).toEqual([])
-    await eventually(async () => (await fleet.api.fleet()).workers.every(({ tasks }) => tasks.length === 0), {
-      what: 'no worker to hold a task',
-    })
+    const idle = async (): Promise<boolean> => {
+      const alive = (await fleet.api.fleet()).workers.filter((worker) => worker.alive)
+      return alive.length === 2 && alive.every(({ tasks }) => tasks.length === 0)
+    }
+    await eventually(idle, { what: 'no worker to hold a task' })
   })
 })

@@ -1,16 +1,19 @@
 // What a machine must not decide: an effect that may have happened, and a step that kills whoever takes it.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest'
 import type { CaseView, Definition } from './api.ts'
 import { checkEffects } from './checker.ts'
 import { Fleet, newRunId } from './fleet.ts'
 import { eventually, START_MS, TEST_MS } from './patience.ts'
 import { tell } from './tell.ts'
 
-const one = (tool: string, given: Record<string, unknown> = {}): Definition => ({
+const one = (tool: string, given: Record<string, unknown> = {}, more: Record<string, unknown> = {}): Definition => ({
   name: 'one-tool',
-  steps: { act: { tool, with: given } },
+  steps: { act: { tool, with: given, ...more } },
   output: '${{ steps.act.output }}',
 })
+
+/** Said by the steps themselves: an engine takes a tool that it has not heard of yet for one of effect `once`. */
+const repeatable = { effect: 'idempotent' }
 
 describe('a step that escalates', { timeout: TEST_MS }, () => {
   let fleet: Fleet
@@ -64,11 +67,14 @@ describe('a step that escalates', { timeout: TEST_MS }, () => {
     await healthy.kill()
   })
 
-  it('is poison after three dead workers, and other runs are unharmed', async () => {
+  /** Starts dead workers again, as whoever runs the fleet does, until the test is over; answers the deaths. */
+  const keepUp = (count: number): number[] => {
     const deaths: number[] = []
     let over = false
-    // somebody has to start dead workers again; here it is the test
-    const keepUp = async (): Promise<void> => {
+    onTestFinished(() => {
+      over = true
+    })
+    const one = async (): Promise<void> => {
       while (!over) {
         // it may take the poison before it is asked whether it is ready
         const worker = await fleet.toolWorker().catch(() => null)
@@ -76,14 +82,17 @@ describe('a step that escalates', { timeout: TEST_MS }, () => {
         deaths.push(Date.now())
       }
     }
-    void keepUp()
-    void keepUp()
+    for (let n = 0; n < count; n += 1) void one()
+    return deaths
+  }
 
+  it('is poison after three dead workers, and other runs are unharmed', async () => {
+    const deaths = keepUp(2)
     const run = newRunId('poison')
     const others = Array.from({ length: 20 }, () => newRunId('beside'))
     const startedAtMs = Date.now()
-    await fleet.api.accepted(one('poison'), { id: run })
-    await Promise.all(others.map((id) => fleet.api.accepted(one('note'), { id })))
+    await fleet.api.accepted(one('poison', {}, repeatable), { id: run })
+    await Promise.all(others.map((id) => fleet.api.accepted(one('note', {}, repeatable), { id })))
     const found = await openCase(run)
     tell('poison submitted → quarantined after three deaths', Date.now() - startedAtMs)
     expect(found).toMatchObject({ path: 'act', reason: 'poison_step' })
@@ -108,11 +117,24 @@ describe('a step that escalates', { timeout: TEST_MS }, () => {
     ).toEqual([])
 
     const failed = await fleet.api.post(`/escalations/${found.id}/resolve`, { action: 'fail', by: 'ada' })
-    over = true
     expect(failed.status).toBe(200)
     expect(await fleet.api.ended(run)).toMatchObject({ status: 'failed', failure: { code: 'failed_by_operator' } })
     expect((await fleet.check(run)).violations).toEqual([])
     expect(fleet.effects(run)).toHaveLength(3)
     expect(deaths).toHaveLength(3)
+  })
+
+  it('is not the step that happens to run beside a poison', async () => {
+    const gate = fleet.path('beside-gate')
+    const run = newRunId('poison')
+    const others = Array.from({ length: 3 }, () => newRunId('long'))
+    // one worker: whenever the poison kills it, these die with it
+    keepUp(1)
+    await Promise.all(others.map((id) => fleet.api.accepted(one('wait', { gate }, repeatable), { id })))
+    for (const id of others) await fleet.effect(id, 'begun')
+    await fleet.api.accepted(one('poison', {}, repeatable), { id: run })
+    expect(await openCase(run)).toMatchObject({ path: 'act', reason: 'poison_step' })
+    fleet.unlock(gate)
+    for (const id of others) expect((await fleet.api.stepIs(id, 'act', 'completed')).status).toBe('completed')
   })
 })

@@ -78,6 +78,8 @@ const deliveriesInOrder: Law = (events) => {
       last.set(event.path, { attempt: event.attempt, delivery: event.delivery, out: true, closed: false })
     } else if (now && event.type === 'step.attempt_failed') Object.assign(now, { out: false, closed: true })
     else if (now && event.type === 'step.lost') now.out = false
+    // an edited input is a new attempt
+    else if (now && event.type === 'step.retried' && event.edit) now.closed = true
     // what ends or escalates cancels what is out inside it
     else if (event.type === 'step.escalated' || ENDS.has(event.type)) {
       for (const [path, inner] of last) if (isWithin(path, event.path)) inner.out = false
@@ -128,7 +130,7 @@ const failuresAreSettled: Law = (events) => {
   for (const event of events) {
     if (event.type === 'step.attempt_failed' && event.retryAtMs === undefined) open.set(event.path, event)
     else if ('path' in event && event.path !== undefined && (event.type === 'step.escalated' || ENDS.has(event.type))) {
-      open.delete(event.path)
+      for (const path of open.keys()) if (isWithin(path, event.path ?? '')) open.delete(path)
     }
   }
   const paused = events.findLast((event) => event.type === 'run.paused' || event.type === 'run.resumed')
@@ -144,6 +146,10 @@ const casesAreDecidedOnce: Law = (events) => {
   const decided = new Set<string>()
   const found: Violation[] = []
   for (const event of events) {
+    // what ends or escalates closes the cases inside it
+    if (event.type === 'step.escalated' || ENDS.has(event.type)) {
+      for (const path of open.keys()) if ('path' in event && isInside(path, event.path ?? '')) open.delete(path)
+    }
     if (event.type === 'step.escalated') {
       if (open.has(event.path)) found.push(violation('cases_are_decided_once', event, `${event.path} has an open case`))
       open.set(event.path, event.case)

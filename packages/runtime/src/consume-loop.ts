@@ -44,6 +44,8 @@ export class FetchLoop implements Consumer {
   #tokens = 0
   #fetches = 0
   #width = 1
+  /** Hunts begun. An empty answer to a fetch that was sent before the newest one says nothing: a job may have come since. */
+  #hunts = 0
   #idle = false
   #waitingSinceMs: number | null = null
   #pausedUntilMs = 0
@@ -122,6 +124,7 @@ export class FetchLoop implements Consumer {
   }
 
   #hunt(): void {
+    this.#hunts += 1
     this.#idle = false
     this.#width = 1
     this.#pump()
@@ -137,6 +140,7 @@ export class FetchLoop implements Consumer {
   }
 
   async #fetch(): Promise<void> {
+    const hunt = this.#hunts
     const link = this.#link
     this.#fetches += 1
     this.#tokens += 1
@@ -146,7 +150,7 @@ export class FetchLoop implements Consumer {
     // from here to the end nothing waits: a job is at no moment neither in flight nor running
     this.#inFlight.delete(token)
     this.#fetches -= 1
-    if (found) this.#digest(found)
+    if (found) this.#digest(found, hunt)
     if (found?.job) void this.#serve(found.job)
     this.#pump()
   }
@@ -161,7 +165,7 @@ export class FetchLoop implements Consumer {
     this.#hunt()
   }
 
-  #digest(found: Fetched): void {
+  #digest(found: Fetched, hunt: number): void {
     this.#failingSinceMs = null
     if (found.job) {
       this.#idle = false
@@ -170,7 +174,7 @@ export class FetchLoop implements Consumer {
       this.#lastTakenAtMs = Date.now()
     } else if (found.pausedMs > 0) {
       this.#pause(found.pausedMs)
-    } else {
+    } else if (hunt === this.#hunts) {
       this.#idle = true
       this.#width = 1
     }
@@ -215,10 +219,11 @@ export class FetchLoop implements Consumer {
     try {
       while (!this.#closed) {
         const link = this.#link
+        const hunt = this.#hunts
         try {
           const found = await link.finish(job, error, !this.#stopping)
           this.#running.delete(job.id)
-          this.#digest(found)
+          this.#digest(found, hunt)
           return found.job
         } catch (failure) {
           if (isVerdict(failure)) {

@@ -83,8 +83,9 @@ const oldestAgeMs = async (client: RedisClient, queue: Queue): Promise<number | 
   return known.length === 0 ? null : Math.max(0, Date.now() - Math.min(...known))
 }
 
-export const createPublisher = (settings: RedisSettings, logger: Logger): Publisher => {
-  const client = connectRedis(settings, { name: 'stepfleet-publisher', logger })
+/** `shared`: a connection that stays its maker's; what was sent on it before goes before what is published. */
+export const createPublisher = (settings: RedisSettings, logger: Logger, shared?: RedisClient): Publisher => {
+  const client = shared ?? connectRedis(settings, { name: 'stepfleet-publisher', logger })
   const queues = new Map<string, Queue>()
   const remembered = new Set<string>()
   // what came back may have forgotten the newest names
@@ -132,7 +133,7 @@ export const createPublisher = (settings: RedisSettings, logger: Logger): Publis
     },
     close: async () => {
       await Promise.all([...queues.values()].map((queue) => queue.close()))
-      await closeRedis(client)
+      if (!shared) await closeRedis(client)
     },
   }
 }

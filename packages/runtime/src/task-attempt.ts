@@ -9,7 +9,7 @@
 // An abort is final for the attempt, but a handler that still answers within the grace time is heard. One that does
 // not is left behind, so that it never blocks its slot; its late answer is sent as an outcome of its own, since it
 // was paid for.
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import { type Failure, failure, isBlob, type Json, type Task, type Usage } from '@stepfleet/contracts'
 import { attributes } from './attributes.ts'
 import { type Blame, type Breakers, CircuitOpen } from './breaker.ts'
@@ -75,7 +75,7 @@ export const blameOf = (handler: TaskHandler): ((error: unknown) => Blame) => {
 /** An input is read this often before the attempt fails for it: about 3 s. */
 const INPUT_TRIES = 5
 
-const newToken = (): string => randomBytes(12).toString('hex')
+const newToken = (): string => randomUUID()
 
 class Attempt {
   readonly #ports: AttemptPorts

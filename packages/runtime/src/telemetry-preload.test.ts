@@ -91,7 +91,7 @@ describe('never in the way', () => {
   it('without an endpoint there are ids and no connection', async () => {
     const { url, requests } = await startCollector(true)
     const { code, out } = await run(WORK, { TARGET: `${url}/plain` })
-    expect(out).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01\n$/)
+    expect(out).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-00\n$/)
     expect(code).toBe(0)
     expect(requests.map(({ path }) => path)).toEqual(['/plain'])
   })

@@ -41,15 +41,24 @@ const connect = async (config: OrchestratorConfig) => {
   await checkShards(redis)
   const store = createRedisStore(redis)
   lifecycle.onStop('store', () => store.close())
-  const publisher = createPublisher(config, logger)
+  const publisher = createPublisher(config, logger, redis)
   lifecycle.onStop('publisher', () => publisher.close())
   return { config, logger, lifecycle, redis, store, publisher }
 }
 type Connected = Awaited<ReturnType<typeof connect>>
 
-const startEngine = async ({ logger, lifecycle, redis, store, publisher }: Connected): Promise<Engine> => {
+const startEngine = async ({ config, logger, lifecycle, redis, store, publisher }: Connected): Promise<Engine> => {
   const id = engineId()
-  const engine = new Engine({ id, version: VERSION, store, redis, publisher, logger, cacheBytes: CACHE_BYTES })
+  const engine = new Engine({
+    id,
+    version: VERSION,
+    store,
+    redis,
+    publisher,
+    ordered: !config.STEPFLEET_REDIS_CLUSTER,
+    logger,
+    cacheBytes: CACHE_BYTES,
+  })
   await engine.start()
   lifecycle.onStop('engine', () => engine.stop())
   logger.info({ engine: id }, 'engine started')

@@ -1,6 +1,6 @@
 // Outcomes and losses. Whoever answers first wins: the first `done` of a step counts, from whatever attempt or
 // delivery; what comes after it was paid all the same and is noted.
-import { type CommandOf, type Failure, failure, type Outcome, type Verdict } from '@stepfleet/contracts'
+import { type CommandOf, type Failure, failure, type Outcome, type Usage, type Verdict } from '@stepfleet/contracts'
 import { closeCase } from '../decide/failure-policy.ts'
 import { retryAt } from '../decide/retry.ts'
 import { retryPolicy } from '../definition/compile/defaults.ts'
@@ -18,6 +18,12 @@ const noteCost = (turn: Turn, outcome: Outcome, record: AttemptState | undefined
   emit(turn, { type: 'cost.noted', path, attempt, delivery, usage, why })
 }
 
+/** What the answer cost, unless it was counted before. */
+const unpaid = (step: StepState, { attempt, delivery, usage }: Outcome): { usage?: Usage } => {
+  const record = step.attempts.find((one) => one.attempt === attempt)
+  return usage === undefined || record?.reported.includes(delivery) ? {} : { usage }
+}
+
 const complete = (turn: Turn, step: StepState, outcome: Outcome): void => {
   if (outcome.result.status !== 'done') return
   closeCase(turn, step.path, { action: 'late_result', by: outcome.worker, reason: 'the task answered after all' })
@@ -29,7 +35,7 @@ const complete = (turn: Turn, step: StepState, outcome: Outcome): void => {
     delivery: outcome.delivery,
     worker: outcome.worker,
     startedAtMs: outcome.claimedAtMs,
-    ...(outcome.usage ? { usage: outcome.usage } : {}),
+    ...unpaid(step, outcome),
   })
 }
 
@@ -73,7 +79,7 @@ export const failAttempt = (
     failure: cause,
     ...(next === null ? {} : { retryAtMs: next }),
     ...(outcome ? { delivery: outcome.delivery, worker: outcome.worker, startedAtMs: outcome.claimedAtMs } : {}),
-    ...(outcome?.usage ? { usage: outcome.usage } : {}),
+    ...(outcome ? unpaid(step, outcome) : {}),
   })
 }
 

@@ -22,22 +22,19 @@ export const decide = (turn: Turn): void => {
     return
   }
   const later: string[] = []
-  while (state.endedAtMs === null && (state.agenda.size > 0 || refill(state))) {
-    const [path = ''] = state.agenda
-    state.agenda.delete(path)
+  for (let path = next(state); path !== undefined; path = next(state)) {
     if (lookAt(turn, path) === 'wait') later.push(path)
   }
   if (state.endedAtMs === null) for (const path of later) state.agenda.add(path)
 }
 
-/** Places are free: those that were held back are looked at. False when there is nothing to look at. */
-const refill = (state: RunState): boolean => {
-  const places = LIMITS.tasksOut - state.counts.scheduled
-  for (const path of [...state.backlog].slice(0, Math.max(0, places))) {
-    state.backlog.delete(path)
-    state.agenda.add(path)
-  }
-  return state.agenda.size > 0
+/** What is looked at next: while places are free, those that were held back come first, in their order. */
+const next = (state: RunState): string | undefined => {
+  if (state.endedAtMs !== null) return undefined
+  const from = state.backlog.size > 0 && state.counts.scheduled < LIMITS.tasksOut ? state.backlog : state.agenda
+  const [path] = from
+  if (path !== undefined) from.delete(path)
+  return path
 }
 
 const lookAt = (turn: Turn, path: string): Looked => {

@@ -1,5 +1,5 @@
 // dispatch: sends the next delivery of a step's task out, under the limit of tasks a run may have out.
-import { type Effect, failure, LIMITS } from '@stepfleet/contracts'
+import { type Effect, LIMITS } from '@stepfleet/contracts'
 import { inputOf } from '../messages/inputs.ts'
 import { blankStep, lastAttempt } from '../state/state.ts'
 import { emit, type Looked, type Turn } from '../turn.ts'
@@ -16,10 +16,6 @@ export const dispatch = (
     return 'done'
   }
   const step = state.steps.get(path)
-  if (!step && state.steps.size >= LIMITS.stepsPerRun) {
-    settleFailure(turn, path, failure('limit_exceeded', `a run has at most ${LIMITS.stepsPerRun} steps`))
-    return 'done'
-  }
   // rendered before the fact: an input that cannot be rendered is a failed step, never a lost message
   const input = inputOf(turn, step ?? blankStep(path, turn.nowMs))
   if (input === null) return 'wait'
@@ -28,7 +24,8 @@ export const dispatch = (
     return 'done'
   }
   const last = step && lastAttempt(step)
-  const again = last?.outcome === 'out' ? last : undefined
+  // an answer to the input before an edit must not be taken for one to the input after it
+  const again = last?.outcome === 'out' && last.attempt > (step?.editedAfter ?? 0) ? last : undefined
   const event = emit(turn, {
     type: 'step.dispatched',
     path,

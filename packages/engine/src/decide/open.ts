@@ -47,6 +47,8 @@ export const askApproval = (turn: Turn, path: string, body: BodyOf<'approval'>):
   return 'done'
 }
 
+/** With its zone: a time without one would be the engine's local time. */
+const RFC_3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:\d{2})$/i
 /** The last moment a Date can hold. */
 const LAST_TIME_MS = 8.64e15
 
@@ -57,7 +59,7 @@ const timeOf = (mode: 'for' | 'until', value: Json, nowMs: number): number | nul
     return ms === null ? null : nowMs + ms
   }
   if (typeof value === 'number') return Math.abs(value) <= LAST_TIME_MS ? Math.round(value) : null
-  const at = typeof value === 'string' ? Date.parse(value) : Number.NaN
+  const at = typeof value === 'string' && RFC_3339.test(value) ? Date.parse(value) : Number.NaN
   return Number.isNaN(at) ? null : at
 }
 
@@ -117,7 +119,7 @@ const bind = (turn: Turn, tool: AgentTool): AgentToolBinding | null => {
 const TOOL_MISSING_MS = 1_000
 
 /** A worker that serves it may be on its way. One fact says what is missing, however often it is looked for. */
-const hold = (turn: Turn, path: string, why: string): Looked => {
+export const hold = (turn: Turn, path: string, why: string): Looked => {
   if (turn.state.steps.get(path)?.heldWhy !== why) emit(turn, { type: 'step.held', path, why })
   lookAgain(turn.state, path, turn.nowMs + TOOL_MISSING_MS)
   return 'done'

@@ -1,16 +1,22 @@
 // start: a step that may begin. Gates ask first; tasks go out under the limit; the other kinds open or end at once.
-import { failure, llmQueue, toolQueue } from '@stepfleet/contracts'
+import { failure, LIMITS, llmQueue, toolQueue } from '@stepfleet/contracts'
 import type { StepPlan } from '../definition/plan.ts'
 import { parsePath } from '../state/paths.ts'
 import { emit, type Looked, planOf, type Turn } from '../turn.ts'
 import { dispatch } from './dispatch.ts'
-import { askApproval, askGate, completeValue, openAgent, openEach, openSignal, openWait } from './open.ts'
+import { settleFailure } from './failure-policy.ts'
+import { askApproval, askGate, completeValue, hold, openAgent, openEach, openSignal, openWait } from './open.ts'
 import { toolUseOf } from './tool-use.ts'
 
 /** Begins a step, an item, an agent's turn or a tool use. */
 export const start = (turn: Turn, path: string): Looked => {
   const { node, role } = parsePath(path)
   const plan = planOf(turn.plan, node)
+  const { steps } = turn.state
+  if (steps.size >= LIMITS.stepsPerRun && !steps.has(path)) {
+    settleFailure(turn, path, failure('limit_exceeded', `a run has at most ${LIMITS.stepsPerRun} steps`))
+    return 'done'
+  }
   if (role === 'tool') return startTool(turn, path)
   if (role === 'turn') return startTurn(turn, path, plan)
   if (role === 'step' && plan.each) return openEach(turn, path)
@@ -28,8 +34,9 @@ const begin = (turn: Turn, path: string, plan: StepPlan): Looked => {
         timeoutMs: plan.timeoutMs,
       })
     case 'tool': {
-      const manifest = turn.tools.get(body.tool)
-      const effect = plan.effect ?? manifest?.effect ?? 'once'
+      // what repeating it would do is known only from the worker that serves it
+      const effect = plan.effect ?? turn.tools.get(body.tool)?.effect
+      if (!effect) return hold(turn, path, `no worker serves tool ${body.tool}`)
       return dispatch(turn, path, { queue: toolQueue(body.tool), tool: body.tool, effect, timeoutMs: plan.timeoutMs })
     }
     case 'agent':

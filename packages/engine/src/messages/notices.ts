@@ -100,6 +100,7 @@ const actionOf = (event: Event): string => {
 /** Cases that were open on what this fact cancelled: the parts of a composite, or all of an ended run. */
 const cancelledCases = (turn: Turn, event: Event): EscalationNotice[] => {
   const notices: EscalationNotice[] = []
+  if (turn.state.cutCases === 0) return notices
   for (const step of turn.state.steps.values()) {
     const open = step.phase === 'cancelled' && step.endSeq === event.seq ? openCase(step) : null
     if (open) notices.push(closedNotice(turn, event, step.path, open))

@@ -125,9 +125,12 @@ describe('agent', () => {
 
   it('waits until a worker serves its tools, and begins then', () => {
     const w = new World(workflow({ a: { agent } }))
-    expect(w.start()).toEqual(['run.started'])
+    expect(w.start()).toEqual(['run.started', 'step.held a'])
+    expect(w.step('a').heldWhy).toBe('no worker serves tool find')
+    // held is said once, however often it is looked for
+    expect(w.wake({}, w.nowMs + 1_000)).toEqual([])
     w.tools.set('find', moduleTool('find', 'read'))
-    expect(w.wake()).toEqual(['step.opened a agent', 'step.dispatched a/turn-1/llm 1.1'])
+    expect(w.wake({}, w.nowMs + 1_000)).toEqual(['step.opened a agent', 'step.dispatched a/turn-1/llm 1.1'])
   })
 
   it('keeps the list of tools that it began with', () => {

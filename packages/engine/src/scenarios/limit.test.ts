@@ -56,8 +56,11 @@ describe('the limit of tasks out', () => {
     w.fails('a[0]')
     expect(w.state.counts.scheduled).toBe(500)
     expect(w.wake({}, 10_000)).toEqual([])
-    // the group asked before it: one place for each of them
-    expect(w.done('a[1]')).toEqual(['step.completed a[1]', 'step.dispatched a[501] 1.1'])
-    expect(w.done('a[2]')).toEqual(['step.completed a[2]', 'step.dispatched a[0] 2.1'])
+    for (let from = 0; from < w.tasks.length; from += 1) {
+      const path = w.tasks[from]?.path ?? ''
+      if (w.step(path).phase === 'scheduled') w.done(path)
+    }
+    expect(w.state.status).toBe('completed')
+    expect(w.step('a[0]').attempts.length).toBe(2)
   })
 })

@@ -25,7 +25,7 @@ describe('tool', () => {
   })
 
   it('leaves by the queue of its kind, with the priority of its run', () => {
-    const w = new World(workflow({ a: { tool: 'http', with: { url: 'u' } }, b: { tool: 'mail' } }))
+    const w = new World(workflow({ a: { tool: 'http', with: { url: 'u' } }, b: { tool: 'mail', effect: 'once' } }))
     w.start(null, { priority: 1 })
     expect([w.step('a').queue, w.step('b').queue]).toEqual(['tool.http', 'tool.module'])
     expect(w.state.priority).toBe(1)

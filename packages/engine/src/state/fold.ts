@@ -2,7 +2,7 @@
 // The state is handed over: fold changes it in place and is deterministic in (state, event).
 import type { Event, EventOf, EventType, RunStatus } from '@stepfleet/contracts'
 import { type AttemptState, addUsage, isEnded, lastAttempt, type RunState, type StepState } from './state.ts'
-import { cancelInside, closeRun, end, enter, reopen, stepOf } from './transitions.ts'
+import { cancelInside, closeRun, end, enter, listen, reopen, stepOf, wakeListener } from './transitions.ts'
 
 const attemptOf = (step: StepState, attempt: number): AttemptState | undefined =>
   step.attempts.find((record) => record.attempt === attempt)
@@ -121,7 +121,7 @@ const folders: Folders = {
     const step = stepOf(state, event.path, event.atMs)
     step.opening = event.opening
     if (event.opening.kind === 'each') step.each = { count: event.opening.count, cursor: 0, ended: 0 }
-    if (event.opening.kind === 'signal') state.signalWaiters.add(event.path)
+    listen(state, step)
     enter(state, step, 'waiting')
   },
   'step.dispatched': dispatched,
@@ -202,7 +202,7 @@ const folders: Folders = {
     const buffer = state.signals.get(event.name)
     if (buffer) buffer.push(event.payload)
     else state.signals.set(event.name, [event.payload])
-    for (const path of state.signalWaiters) state.agenda.add(path)
+    wakeListener(state, event.name)
   },
   'run.paused': (state, event) => {
     state.paused = { by: event.by, reason: event.reason ?? null, atMs: event.atMs }
@@ -257,6 +257,6 @@ export const refreshAgenda = (state: RunState): void => {
   if (state.endedAtMs !== null || state.version === 0) return
   lookAtEverything(state)
   for (const step of state.steps.values()) {
-    if (!isEnded(step) && step.opening?.kind === 'signal') state.signalWaiters.add(step.path)
+    if (!isEnded(step)) listen(state, step)
   }
 }

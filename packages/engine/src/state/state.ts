@@ -84,6 +84,8 @@ export interface StepState {
   endedAtMs: number | null
   /** Sequence of the event that ended it. */
   endSeq: number | null
+  /** Direct parts of a composite that have not ended. */
+  open: number
   opening: Opening | null
   each: EachState | null
   /** Newest turn of an agent; 0 before the first. */
@@ -145,6 +147,8 @@ export interface RunState {
   /** Signals received and not consumed, first in first out. */
   signals: Map<string, Payload[]>
   counts: { scheduled: number; waiting: number; escalated: number }
+  /** Steps that were cancelled while a case of theirs was open. */
+  cutCases: number
   cost: Cost
 
   /** transient: paths to look at; '' is the run itself. */
@@ -159,8 +163,8 @@ export interface RunState {
   outChanges: Map<string, { attempt: number; delivery: number } | null>
   /** transient: rendered items of each `each`. */
   items: Map<string, Json[]>
-  /** transient: open signal steps in the order they opened. */
-  signalWaiters: Set<string>
+  /** transient: open signal steps by the name they wait for, in the order they opened. */
+  signalWaiters: Map<string, Set<string>>
 }
 
 const ENDED: ReadonlySet<Phase> = new Set(['completed', 'failed', 'skipped', 'overridden', 'cancelled'])
@@ -199,6 +203,7 @@ export const createState = (ns: string, run: string): RunState => ({
   topEnded: 0,
   signals: new Map(),
   counts: { scheduled: 0, waiting: 0, escalated: 0 },
+  cutCases: 0,
   cost: emptyCost(),
   agenda: new Set(),
   backlog: new Set(),
@@ -206,7 +211,7 @@ export const createState = (ns: string, run: string): RunState => ({
   nextWakeMs: null,
   outChanges: new Map(),
   items: new Map(),
-  signalWaiters: new Set(),
+  signalWaiters: new Map(),
 })
 
 export const lastAttempt = (step: StepState): AttemptState | undefined => step.attempts.at(-1)
@@ -239,6 +244,7 @@ export const blankStep = (path: string, atMs: number): StepState => {
     readyAtMs: atMs,
     endedAtMs: null,
     endSeq: null,
+    open: 0,
     opening: null,
     each: null,
     turns: 0,

@@ -1,7 +1,10 @@
 // transitions: how a step or a run moves from one phase to another, with all that hangs on it. Used by fold alone.
-import type { Payload, RunStatus } from '@stepfleet/contracts'
+import { type Failure, failure, type Payload, type RunStatus } from '@stepfleet/contracts'
 import { isInside } from './paths.ts'
-import { blankStep, isEnded, type Phase, type RunState, type StepState } from './state.ts'
+import { blankStep, isEnded, lastAttempt, openCase, type Phase, type RunState, type StepState } from './state.ts'
+
+const parentOf = (state: RunState, step: StepState): StepState | undefined =>
+  step.parent === null ? undefined : state.steps.get(step.parent)
 
 /** The step of an event; made by the first event that names it. */
 export const stepOf = (state: RunState, path: string, atMs: number): StepState => {
@@ -9,6 +12,8 @@ export const stepOf = (state: RunState, path: string, atMs: number): StepState =
   if (known) return known
   const step = blankStep(path, atMs)
   state.steps.set(path, step)
+  const parent = parentOf(state, step)
+  if (parent) parent.open += 1
   return step
 }
 
@@ -34,7 +39,7 @@ export const enter = (state: RunState, step: StepState, phase: Phase): void => {
 
 /** Cancels what is open inside a composite. */
 export const cancelInside = (state: RunState, composite: StepState, atMs: number): void => {
-  if (!composite.opening) return
+  if (composite.open === 0) return
   for (const step of state.steps.values()) {
     if (isInside(step.path, composite.path) && !isEnded(step)) end(state, step, 'cancelled', atMs)
   }
@@ -48,7 +53,7 @@ export const end = (
   atMs: number,
   output: Payload | null = null,
 ): void => {
-  // what completes has nothing open inside; looking would cost the whole run for every item
+  // what completes has nothing open inside
   if (phase !== 'completed') cancelInside(state, step, atMs)
   enter(state, step, phase)
   step.output = output
@@ -56,12 +61,41 @@ export const end = (
   step.endSeq = state.version
   // a case that was open when its step was cancelled stays on it, so that the desk can be told
   if (phase !== 'cancelled') step.case = null
-  state.signalWaiters.delete(step.path)
+  else if (openCase(step)) state.cutCases += 1
+  stopListening(state, step)
   state.items.delete(step.path)
-  const parent = step.parent === null ? null : state.steps.get(step.parent)
-  if (parent?.each && step.role === 'item') parent.each.ended += 1
-  if (step.parent === null) state.topEnded += 1
-  if (step.parent !== null) state.agenda.add(step.parent)
+  const parent = parentOf(state, step)
+  if (!parent) {
+    state.topEnded += 1
+    return
+  }
+  parent.open -= 1
+  if (parent.each && step.role === 'item') parent.each.ended += 1
+  state.agenda.add(parent.path)
+}
+
+/** A signal step begins to wait. */
+export const listen = (state: RunState, step: StepState): void => {
+  if (step.opening?.kind !== 'signal') return
+  const waiting = state.signalWaiters.get(step.opening.name)
+  if (waiting) waiting.add(step.path)
+  else state.signalWaiters.set(step.opening.name, new Set([step.path]))
+}
+
+/** The first that waits for a signal is looked at. */
+export const wakeListener = (state: RunState, name: string): void => {
+  const [first] = state.signalWaiters.get(name) ?? []
+  if (first !== undefined) state.agenda.add(first)
+}
+
+/** A signal step waits no more; what is left in the buffer is for the next one. */
+const stopListening = (state: RunState, step: StepState): void => {
+  if (step.opening?.kind !== 'signal') return
+  const { name } = step.opening
+  const waiting = state.signalWaiters.get(name)
+  waiting?.delete(step.path)
+  if (waiting?.size === 0) state.signalWaiters.delete(name)
+  if (state.signals.has(name)) wakeListener(state, name)
 }
 
 /** Ends the run: what is open is cancelled, what is transient is gone. */
@@ -70,6 +104,7 @@ export const closeRun = (state: RunState, status: RunStatus, atMs: number): void
   state.endedAtMs = atMs
   for (const step of state.steps.values()) {
     if (isEnded(step)) continue
+    if (openCase(step)) state.cutCases += 1
     step.phase = 'cancelled'
     step.endedAtMs = atMs
     step.endSeq = state.version
@@ -102,6 +137,17 @@ const begin = (state: RunState, step: StepState): void => {
   enter(state, step, composite ? 'waiting' : 'pending')
 }
 
+/**
+ * What asking for the whole does not decide: a failure of a part that nobody has decided on, and a part of effect
+ * `once` that was out when it was cancelled, so that nobody knows whether it happened.
+ */
+const undecided = (inner: StepState): Failure | null => {
+  const last = lastAttempt(inner)
+  if (last?.outcome === 'failed' && last.retryAtMs === null) return inner.failure
+  if (last?.outcome !== 'out' || inner.effect !== 'once') return null
+  return failure('outcome_unknown', 'it was out when the step around it was given up; whether it happened is not known')
+}
+
 /** Opens a step again, and what was cancelled inside it. */
 export const reopen = (state: RunState, step: StepState, atMs: number): void => {
   begin(state, step)
@@ -110,11 +156,12 @@ export const reopen = (state: RunState, step: StepState, atMs: number): void => 
   if (step.each) step.each.cursor = 0
   for (const inner of state.steps.values()) {
     if (inner.phase !== 'cancelled' || !isInside(inner.path, step.path)) continue
-    const around = inner.parent === null ? null : state.steps.get(inner.parent)
-    if (around?.each && inner.role === 'item') around.each.ended -= 1
-    // a case that was cancelled with its composite is opened again: asking for the whole decides nothing about it
-    const undecided = inner.case !== null && inner.failure !== null
+    const parent = parentOf(state, inner)
+    if (parent) parent.open += 1
+    if (parent?.each && inner.role === 'item') parent.each.ended -= 1
+    if (openCase(inner)) state.cutCases -= 1
     begin(state, inner)
-    if (undecided) enter(state, inner, 'failing')
+    inner.failure = undecided(inner)
+    if (inner.failure) enter(state, inner, 'failing')
   }
 }

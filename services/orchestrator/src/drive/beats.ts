@@ -47,7 +47,8 @@ export class BeatWatch {
   /** Known, and its beat has moved within a lease. */
   isAlive(id: string): boolean {
     const watched = this.#seen.get(id)
-    return watched !== undefined && this.#clock() - watched.sinceMs <= LEASE_MS
+    // by the newest read, not by the clock: while nobody reads, nobody has died
+    return watched !== undefined && (this.#lastReadMs ?? 0) - watched.sinceMs <= LEASE_MS
   }
 
   /** Not in the list of beats, though a whole lease of good reads has passed. */

@@ -31,6 +31,8 @@ export interface EngineOptions {
   store: Store
   redis: RedisClient
   publisher: Publisher
+  /** The publisher shares the store's one connection, so that order is kept between the two. */
+  ordered: boolean
   logger: Logger
   cacheBytes: number
 }
@@ -75,6 +77,7 @@ export class Engine {
       publisher,
       logger,
       engine: id,
+      ordered: options.ordered,
       runs: this.#runs,
       tools: () => this.#tools,
       epochOf: (shard) => this.#taking.get(shard)?.epoch ?? this.#shards.owned.get(shard)?.epoch,
@@ -105,9 +108,10 @@ export class Engine {
     await this.#publishInfo()
     await this.#beat()
     await this.#beats.read()
-    await this.#settle()
+    // before the shards are taken, which may take long: who is alive must be known by then
     this.#every(BEAT_EVERY_MS, () => this.#beat())
     this.#every(READ_BEATS_EVERY_MS, async () => this.#losses.handIn(await this.#beats.read()))
+    await this.#settle()
     this.#every(RENEW_EVERY_MS, () => this.#settle())
     this.#every(OUTBOX_EVERY_MS, () => this.#sendLate())
     this.#every(TOOLS_EVERY_MS, () => this.#refreshTools())

@@ -1,6 +1,6 @@
 // judge: the commands of one run, in order, through the engine. What comes out is one append and the messages that
 // leave after it. The only awaits are for payloads and for what a wake must look at.
-import { randomBytes } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import {
   type Actor,
   type Command,
@@ -47,7 +47,7 @@ export interface Judged {
   entries: readonly Entry[]
 }
 
-const newTip = (): string => randomBytes(9).toString('base64url')
+const newTip = (): string => randomUUID()
 
 const turnOf = (deps: JudgeDeps, run: LoadedRun, command: Command, atMs: number, actor: Actor): Turn =>
   createTurn({

@@ -16,6 +16,8 @@ export const MAX_TRIALS = 3
 export interface PumpDeps extends JudgeDeps {
   store: Store
   publisher: Publisher
+  /** What is published leaves Redis's side of the connection after what was appended before it (no Cluster). */
+  ordered: boolean
   runs: Runs
   logger: Logger
   /** Epoch under which a shard is owned; undefined: not any more. */
@@ -204,8 +206,15 @@ export class Pump {
   async #append(judged: readonly Judged[]): Promise<void> {
     if (judged.length === 0) return
     let answers: Appended[]
+    let published: Promise<void> | undefined
     try {
-      answers = await this.#deps.store.append(judged.map(({ append }) => append))
+      const appending = this.#deps.store.append(judged.map(({ append }) => append))
+      // On the same connection, behind the append and without waiting for it: one round trip less in every hand-off. If
+      // the append is refused, nothing is out, and no claim is granted for what was published.
+      const items = judged.flatMap((one) => one.outgoing.map(({ message }) => message))
+      if (this.#deps.ordered && items.length > 0) published = this.#deps.publisher.publish(items)
+      published?.catch(() => {})
+      answers = await appending
     } catch (error) {
       this.#deps.logger.warn({ err: error, runs: judged.length }, 'append failed; the runs are loaded again')
       for (const one of judged) {
@@ -218,7 +227,7 @@ export class Pump {
     for (const [index, one] of judged.entries()) {
       if (this.#settle(one, answers[index] ?? 'conflict')) leaving.push(one)
     }
-    await this.publish(leaving)
+    await this.publish(leaving, published)
   }
 
   /** What the append's answer means for the cached run; true: it is in the journal and its messages may leave. */
@@ -248,11 +257,11 @@ export class Pump {
   }
 
   /** Publishes and marks as sent. What fails to leave stays `unsent` and is published by the outbox. */
-  async publish(leaving: readonly Judged[]): Promise<void> {
+  async publish(leaving: readonly Judged[], published?: Promise<void>): Promise<void> {
     const items = leaving.flatMap((one) => one.outgoing.map(({ message }) => message))
     if (items.length === 0) return
     try {
-      await this.#deps.publisher.publish(items)
+      await (published ?? this.#deps.publisher.publish(items))
       const byShard = new Map<number, { ns: string; run: string; message: string }[]>()
       for (const { run, append, entries } of leaving) {
         const shard = entries[0]?.shard ?? 0

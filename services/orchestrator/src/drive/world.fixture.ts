@@ -80,7 +80,16 @@ export const createWorld = (): World => {
       failures = times
     },
     startEngine: async (id = `e_${engines.length}`, over = store) => {
-      const engine = new Engine({ id, version: 'test', store: over, redis: hashes, publisher, logger, cacheBytes: 1e7 })
+      const engine = new Engine({
+        id,
+        version: 'test',
+        store: over,
+        redis: hashes,
+        publisher,
+        ordered: true,
+        logger,
+        cacheBytes: 1e7,
+      })
       engines.push(engine)
       await engine.start()
       return engine

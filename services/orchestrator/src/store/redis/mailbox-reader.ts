@@ -1,6 +1,6 @@
 // Reads mailboxes as they fill: one blocking XREAD on a standalone Redis, patient polling on a Cluster.
 import { randomUUID } from 'node:crypto'
-import { shardKeys } from '@stepfleet/contracts'
+import { SHARDS, shardKeys } from '@stepfleet/contracts'
 import { BLOCKING_LIMIT_MS, type RedisClient } from '@stepfleet/runtime'
 import type { Cluster, Redis } from 'ioredis'
 import { z } from 'zod'
@@ -24,10 +24,13 @@ export interface MailboxReader {
 
 const replySchema = z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), z.array(z.string())]))])).nullable()
 
-const entriesOf = (reply: unknown, from: From): RawEntry[] => {
-  const shards = new Map(from.map(({ shard }) => [shardKeys(shard).mailbox, shard]))
+const MAILBOXES = Array.from({ length: SHARDS }, (_, shard) => shardKeys(shard).mailbox)
+const SHARD_OF = new Map(MAILBOXES.map((mailbox, shard) => [mailbox, shard]))
+
+const entriesOf = (reply: unknown): RawEntry[] => {
+  if (reply === null) return []
   return (replySchema.parse(reply) ?? []).flatMap(([key, entries]) => {
-    const shard = shards.get(key)
+    const shard = SHARD_OF.get(key)
     return shard === undefined ? [] : entries.map(([id, fields]) => ({ shard, id, text: fields[1] ?? '' }))
   })
 }
@@ -94,7 +97,7 @@ export class BlockingReader implements MailboxReader {
     )
     const raised = this.interrupts.raised()
     try {
-      return entriesOf(await Promise.race([reply, raised]), from)
+      return entriesOf(await Promise.race([reply, raised]))
     } finally {
       // after an interrupt nobody waits for the reply: its entries are read again, since reading takes nothing away
       this.interrupts.disarm()
@@ -103,7 +106,7 @@ export class BlockingReader implements MailboxReader {
 
   private async xread(from: From, count: number, blockMs: number): Promise<unknown> {
     this.connection ??= this.open()
-    const keys = [...from.map(({ shard }) => shardKeys(shard).mailbox), this.bell]
+    const keys = [...from.map(({ shard }) => MAILBOXES[shard] ?? ''), this.bell]
     const streams = [...keys, ...from.map(({ after }) => after), this.lastRing]
     // BLOCK 0 would wait for ever
     const reply =
@@ -160,7 +163,7 @@ export class PollingReader implements MailboxReader {
         add: (pipeline) => pipeline.xread('COUNT', count, 'STREAMS', shardKeys(shard).mailbox, after),
       })),
     )
-    return replies.flatMap((reply) => entriesOf(reply, from))
+    return replies.flatMap((reply) => entriesOf(reply))
   }
 
   /** True when interrupted. */

@@ -1,0 +1,258 @@
+// Writes the golden journals of a release, once, before it ships:
+//   STEPFLEET_GOLDEN=v1 npx vitest run packages/engine/src/golden.generate.test.ts
+// Without the variable it only tells every story, so that the stories stay playable.
+import { writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { checkLaws } from './laws.ts'
+import { AMBIGUOUS, calls, MODEL, moduleTool, PERMANENT, says, workflow } from './scenarios/things.fixture.ts'
+import { World } from './scenarios/world.fixture.ts'
+import { fold } from './state/fold.ts'
+import { toSnapshot } from './state/snapshot.ts'
+import { createState } from './state/state.ts'
+
+const TOOLS = { tools: [moduleTool('find', 'read'), moduleTool('put', 'idempotent'), moduleTool('mail', 'once')] }
+const make = (steps: Parameters<typeof workflow>[0], more = {}, options = {}) =>
+  new World(workflow(steps, more), { ...TOOLS, ...options })
+
+const stories: Record<string, () => World> = {
+  straight: () => {
+    const w = make(
+      {
+        ask: { llm: { model: MODEL, prompt: 'about ${{ input.topic }}' } },
+        find: { tool: 'find', with: { q: '${{ steps.ask.output }}' } },
+        both: { value: ['${{ steps.ask.output }}', '${{ steps.find.output }}'] },
+      },
+      { output: { text: '${{ steps.both.output }}' } },
+    )
+    w.give({
+      id: 'start-1',
+      ns: 'default',
+      run: 'r1',
+      by: { kind: 'caller', id: 'key-a' },
+      type: 'start',
+      trace: { traceparent: '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01', tracestate: 'a=b' },
+      workflow: { name: 'scenario', version: 3, hash: 'hash' },
+      input: { value: { topic: 'rivers' } },
+      labels: { team: 'maps' },
+      priority: 2,
+      env: { REGION: 'eu' },
+    })
+    w.nowMs += 40
+    w.done('ask', 'the Rhine')
+    w.nowMs += 7
+    w.done('find', { hits: 3 })
+    return w
+  },
+  skips: () => {
+    const w = make({
+      a: { tool: 'find', if: '${{ input.yes }}' },
+      b: { value: 1, needs: ['a'] },
+      c: { tool: 'find' },
+      d: { tool: 'find', needs: ['c'] },
+      e: { value: '${{ steps.d.output }}' },
+      f: { tool: 'find', needs: ['c'] },
+    })
+    w.start({ yes: false })
+    w.override('d', 'given before its time', { reason: 'known' })
+    w.skip('f', { reason: 'not wanted' })
+    w.nowMs += 10
+    w.done('c')
+    return w
+  },
+  agent: () => {
+    const search = {
+      name: 'search',
+      description: 'searches',
+      input: { type: 'object' },
+      tool: 'http',
+      with: { url: 'https://x/?q=${{ args.q }}' },
+      gate: true,
+    }
+    const w = make({ work: { agent: { model: MODEL, prompt: 'do ${{ input }}', tools: ['find', 'mail', search] } } })
+    w.start('it')
+    w.done('work/turn-1/llm', calls(['find', { q: 1 }], ['find', { q: 2 }], ['fly']))
+    w.nowMs += 5
+    w.done('work/turn-1/tool-1', 'two')
+    w.fails('work/turn-1/tool-0', PERMANENT)
+    w.nowMs += 5
+    w.done('work/turn-2/llm', calls(['mail'], ['search', { q: 'x' }]))
+    w.fails('work/turn-2/tool-0', AMBIGUOUS)
+    w.fail('work/turn-2/tool-0', { reason: 'was not sent' })
+    w.approve('work/turn-2/tool-1', { approved: false, reason: 'no' })
+    w.nowMs += 5
+    w.done('work/turn-3/llm', says('done what could be done'))
+    return w
+  },
+  each: () => {
+    const w = make({
+      all: {
+        tool: 'find',
+        with: { n: '${{ item }}' },
+        each: { in: [1, 2, 3], concurrency: 2 },
+        retry: { attempts: 1 },
+      },
+      some: { tool: 'find', each: { in: ['x', 'y'], join: 'settled' }, retry: { attempts: 1 } },
+      none: { tool: 'find', each: { in: [] } },
+      left: { tool: 'find', each: { in: [1, 2] }, retry: { attempts: 1 } },
+    })
+    w.start()
+    w.fails('all[0]')
+    w.nowMs += 3
+    w.done('all[1]', 2)
+    w.done('all[2]', 3)
+    w.override('all[0]', 'one')
+    w.done('some[1]', 'Y')
+    w.fails('some[0]', PERMANENT)
+    w.fails('left[0]')
+    w.skip('left', { reason: 'enough' })
+    return w
+  },
+  people: () => {
+    const w = make({
+      ok: { approval: { show: '${{ input }}', assignee: 'editors', expires: '1h' } },
+      late: { approval: { expires: '1m', on_expiry: 'approve' } },
+      pay: { tool: 'mail', with: { amount: 5 }, gate: true },
+      no: { tool: 'mail', gate: true, on_failure: 'continue' },
+    })
+    w.start('draft')
+    w.approve('pay', { edits: { amount: 4 }, reason: 'less' })
+    w.nowMs += 9
+    w.done('pay', 'paid')
+    w.approve('no', { approved: false })
+    w.wake({}, 61_000)
+    w.approve('ok', { edits: { text: 'better' } })
+    return w
+  },
+  failures: () => {
+    const w = make({
+      a: { llm: { model: MODEL, prompt: 'p' }, retry: { attempts: 2 } },
+      b: { tool: 'put', with: { x: 1 }, retry: { attempts: 1 } },
+      c: { tool: 'mail' },
+      d: { tool: 'find' },
+    })
+    w.start()
+    w.fails('a')
+    w.wake({}, 4_000)
+    w.fails('a')
+    w.retry('a', { edit: { prompt: 'q' }, reason: 'said better' })
+    w.nowMs += 100
+    w.done('a', 'text')
+    w.fails('b', PERMANENT)
+    w.retry('b', { edit: { with: { x: 2 } } })
+    w.fails('b')
+    w.skip('b')
+    w.loses('c', { begun: true })
+    w.nowMs += 10
+    w.done('c', 'sent after all')
+    w.loses('d')
+    w.loses('d')
+    w.loses('d')
+    w.override('d', 'by hand')
+    return w
+  },
+  deliveries: () => {
+    const w = make({ a: { llm: { model: MODEL, prompt: 'p' } }, b: { tool: 'find' }, c: { wait: '1h' } })
+    w.start()
+    w.loses('a')
+    w.nowMs += 20
+    w.done('a', 'second')
+    w.nowMs += 20
+    w.done('a', 'first', { delivery: 1 })
+    w.releases('b', 2_000)
+    w.wake({}, 3_000)
+    w.wake({ b: { jobMissing: true } }, 20_000)
+    w.done('b')
+    w.wake({}, 3_700_000)
+    return w
+  },
+  timers: () => {
+    const w = make({
+      nap: { wait: '10m' },
+      until: { wait: { until: '${{ input }}' } },
+      go: { signal: { name: 'go', timeout: '5m' } },
+      gone: { signal: { name: 'gone', timeout: '1m' }, on_failure: 'continue' },
+      slow: { signal: 'never', deadline: '2m' },
+    })
+    w.start('1970-01-01T00:00:30Z')
+    w.signal('other', { kept: true })
+    w.wake({}, 30_000)
+    w.wake({}, 61_000)
+    w.signal('go', 1)
+    w.wake({}, 121_000)
+    w.wake({}, 601_000)
+    w.skip('slow')
+    return w
+  },
+  paused: () => {
+    const w = make({ a: { tool: 'find', retry: { attempts: 1 } }, b: { tool: 'find' }, c: { value: 1, needs: ['b'] } })
+    w.start()
+    w.run('pause', 'lunch')
+    w.fails('a')
+    w.done('b')
+    w.nowMs += 1_000
+    w.run('resume', 'back')
+    w.run('pause')
+    return w
+  },
+  failed: () => {
+    const w = make({
+      a: { tool: 'find', retry: { attempts: 1 } },
+      b: { approval: {} },
+      c: { agent: { model: MODEL, prompt: 'p' } },
+    })
+    w.start()
+    w.fails('a')
+    w.fail('a', { reason: 'no use' })
+    return w
+  },
+  cancelled: () => {
+    const w = make({
+      a: { llm: { model: MODEL, prompt: 'p' } },
+      b: { tool: 'find', each: { in: [1, 2] } },
+      c: { approval: {} },
+      d: { wait: '1h' },
+    })
+    w.start()
+    w.run('cancel', 'enough')
+    w.nowMs += 50
+    w.done('a', 'late')
+    return w
+  },
+  held: () => {
+    const w = new World(workflow({ a: { agent: { model: MODEL, prompt: 'p', tools: ['find'] } } }))
+    w.start()
+    w.tools.set('find', moduleTool('find', 'read'))
+    w.wake()
+    w.done('a/turn-1/llm', says('hello'))
+    return w
+  },
+  blobs: () => {
+    const w = make(
+      { a: { tool: 'find', with: { x: '${{ input }}' } }, b: { value: '${{ steps.a.output }}' } },
+      {},
+      { inlineChars: 40 },
+    )
+    w.start('x'.repeat(100))
+    w.done('a', 'y'.repeat(200))
+    return w
+  },
+}
+
+const folder = fileURLToPath(new URL('../golden/', import.meta.url))
+const release = process.env.STEPFLEET_GOLDEN
+
+describe('golden stories', () => {
+  for (const [name, story] of Object.entries(stories)) {
+    it(`${name} is a lawful history`, () => {
+      const world = story()
+      expect(checkLaws(world.events, world.plan)).toEqual([])
+      if (release === undefined) return
+      const state = createState('default', 'r1')
+      for (const event of world.events) fold(state, event)
+      const lines = world.events.map((event) => JSON.stringify(event))
+      writeFileSync(`${folder}${release}-${name}.jsonl`, `${lines.join('\n')}\n`)
+      writeFileSync(`${folder}${release}-${name}.snapshot.jsonl`, `${toSnapshot(state)}\n`)
+    })
+  }
+})
