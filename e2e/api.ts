@@ -159,20 +159,19 @@ export class Api {
     return events
   }
 
-  /** Waits until the run has ended, through times in which the API is away. */
+  /** Waits until the run has ended, through times in which the API is away. Throws at once when it waits for a person. */
   async ended(id: string, timeoutMs = PATIENCE_MS): Promise<RunView> {
-    const ended = await eventually(
+    const status = await eventually(
       async () => {
-        const { status, body } = await this.call<{ status: string }>({ path: `/runs/${id}/result?wait=5s` })
-        return status === 200 && ENDED.has(body.status)
+        const { body } = await this.call<{ status: string }>({ path: `/runs/${id}/result?wait=5s` })
+        return ENDED.has(body.status) || body.status === 'escalated' ? body.status : null
       },
       { timeoutMs, everyMs: 50, what: `run ${id} to end` },
-    ).catch(async (error: Error) => {
-      const steps = (await this.run(id)).steps.map(({ path, status }) => `${path}: ${status}`)
-      throw new Error(`${error.message}; ${steps.slice(-5).join(', ')}`)
-    })
-    if (!ended) throw new Error('unreachable')
-    return this.run(id)
+    ).catch((error: Error) => error.message)
+    const run = await this.run(id)
+    if (ENDED.has(status)) return run
+    const open = run.steps.filter((step) => !ENDED.has(step.status)).map((step) => `${step.path}: ${step.status}`)
+    throw new Error(`run ${id} has not ended (${status}); ${open.slice(-5).join(', ')}`)
   }
 
   /** Waits until a step is in a status. */

@@ -4,6 +4,7 @@ import type { CaseView, Definition } from './api.ts'
 import { checkEffects } from './checker.ts'
 import { Fleet, newRunId } from './fleet.ts'
 import { eventually, START_MS, TEST_MS } from './patience.ts'
+import type { Process } from './processes.ts'
 import { tell } from './tell.ts'
 
 const one = (tool: string, given: Record<string, unknown> = {}, more: Record<string, unknown> = {}): Definition => ({
@@ -70,16 +71,20 @@ describe('a step that escalates', { timeout: TEST_MS }, () => {
   /** Starts dead workers again, as whoever runs the fleet does, until the test is over; answers the deaths. */
   const keepUp = (count: number): number[] => {
     const deaths: number[] = []
+    const alive = new Set<Process>()
     let over = false
-    onTestFinished(() => {
+    onTestFinished(async () => {
       over = true
+      await Promise.all([...alive].map((worker) => worker.kill()))
     })
     const one = async (): Promise<void> => {
       while (!over) {
         // it may take the poison before it is asked whether it is ready
         const worker = await fleet.toolWorker().catch(() => null)
+        if (worker) alive.add(worker)
         await worker?.gone
         deaths.push(Date.now())
+        if (worker) alive.delete(worker)
       }
     }
     for (let n = 0; n < count; n += 1) void one()
