@@ -138,8 +138,13 @@ describe('a step that escalates', { timeout: TEST_MS }, () => {
     await Promise.all(others.map((id) => fleet.api.accepted(one('wait', { gate }, repeatable), { id })))
     for (const id of others) await fleet.effect(id, 'begun')
     await fleet.api.accepted(one('poison', {}, repeatable), { id: run })
-    expect(await openCase(run)).toMatchObject({ path: 'act', reason: 'poison_step' })
+    // twice they die together; from then on suspects run one at a time
+    await eventually(
+      async () => (await fleet.api.journal(run)).filter(({ type }) => type === 'step.lost').length >= 2,
+      { what: 'the poison to have killed two workers' },
+    )
     fleet.unlock(gate)
+    expect(await openCase(run)).toMatchObject({ path: 'act', reason: 'poison_step' })
     for (const id of others) {
       const settled = await eventually(
         async () => {

@@ -24,8 +24,18 @@ export const llmQueue = (model: string): string => {
 /** The queue of a tool: `tool.http` for the built-in, `tool.module` for every module tool. */
 export const toolQueue = (tool: string): string => (tool === 'http' ? 'tool.http' : 'tool.module')
 
+const SUSPECT = 'suspect.'
+
+/**
+ * Where a task goes that two workers died with: each worker takes one of these at a time, so what kills a worker there
+ * takes no other suspect with it.
+ */
+export const suspectQueue = (queue: string): string => `${SUSPECT}${queue}`
+export const isSuspectQueue = (queue: string): boolean => queue.startsWith(SUSPECT)
+
 /** The kind of a queue by its name, or null. */
 export const queueKind = (name: string): QueueKind | null => {
+  if (isSuspectQueue(name)) return queueKind(name.slice(SUSPECT.length))
   if (name === ESCALATIONS_QUEUE) return 'escalations'
   if (name.startsWith('llm.')) return 'llm'
   return name.startsWith('tool.') ? 'tool' : null

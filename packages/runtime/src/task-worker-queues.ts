@@ -1,6 +1,6 @@
 // The queues a worker serves: a fixed list, or those of its prefixes as they appear in the fleet; and whether it hears
 // them. Readiness means consuming: a worker that is up but takes nothing while tasks wait is deaf.
-import { queueKind, type TaskKind } from '@stepfleet/contracts'
+import { queueKind, suspectQueue, type TaskKind } from '@stepfleet/contracts'
 import type { Consumer } from './consume.ts'
 import type { Logger } from './logger.ts'
 
@@ -66,11 +66,14 @@ class Queues implements ServedQueues {
 
   start(): void {
     const { queues } = this.#options
-    if ('prefixes' in queues) {
-      const discover = (): void => void this.#discover(queues.prefixes)
-      this.#timers.push(setInterval(discover, this.#tuning.discoverMs))
-      discover()
-    } else for (const name of queues) this.#serve(name)
+    const prefixes = 'prefixes' in queues ? queues.prefixes : []
+    if (!('prefixes' in queues)) for (const name of queues) this.#serve(name)
+    // suspects of the queues that are served are found as they appear, like queues of a prefix
+    const own = 'prefixes' in queues ? queues.prefixes : queues
+    const wanted = [...prefixes, ...own.map(suspectQueue)]
+    const discover = (): void => void this.#discover(wanted)
+    this.#timers.push(setInterval(discover, this.#tuning.discoverMs))
+    discover()
     this.#timers.push(setInterval(() => void this.#check(), this.#tuning.checkMs))
   }
 

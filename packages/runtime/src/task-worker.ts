@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import {
   FLEET,
+  isSuspectQueue,
   queuePrefix,
   type Task,
   type TaskKind,
@@ -170,7 +171,13 @@ class TaskRuntime implements TaskWorker {
       queues,
       known: () => this.#client.smembers(FLEET.queues),
       waiting: (queue) => this.#waiting(queue),
-      consume: (queue) => consume(settings, { queue, slots, handle: (job) => this.#handle(job, queue), logger }),
+      consume: (queue) =>
+        consume(settings, {
+          queue,
+          slots: isSuspectQueue(queue) ? 1 : slots,
+          handle: (job) => this.#handle(job, queue),
+          logger,
+        }),
       onChange: () => this.#info.changed(),
       logger,
       tuning,

@@ -38,22 +38,37 @@ interface State {
 
 /** One direction: acts later when there is a delay, and never out of order, even when the delay shrinks. */
 class Lane {
-  private lastAtMs = 0
+  private readonly waiting: { atMs: number; act: () => void }[] = []
+  private timer: NodeJS.Timeout | undefined
   private readonly state: State
 
   constructor(state: State) {
     this.state = state
   }
 
+  /** Acts after the delay, and never before what was pushed earlier: timers of different lengths do not keep order. */
   push(act: () => void): void {
     if (this.state.blackhole) return
-    const now = Date.now()
-    if (this.state.delayMs === 0 && this.lastAtMs < now) {
+    if (this.state.delayMs === 0 && this.waiting.length === 0) {
       act()
       return
     }
-    this.lastAtMs = Math.max(now + this.state.delayMs, this.lastAtMs)
-    setTimeout(act, this.lastAtMs - now)
+    const lastAtMs = this.waiting.at(-1)?.atMs ?? 0
+    this.waiting.push({ atMs: Math.max(Date.now() + this.state.delayMs, lastAtMs), act })
+    this.schedule()
+  }
+
+  private schedule(): void {
+    const [first] = this.waiting
+    if (!first || this.timer) return
+    this.timer = setTimeout(() => this.ring(), Math.max(0, first.atMs - Date.now()))
+  }
+
+  private ring(): void {
+    this.timer = undefined
+    const nowMs = Date.now()
+    while ((this.waiting[0]?.atMs ?? Number.POSITIVE_INFINITY) <= nowMs) this.waiting.shift()?.act()
+    this.schedule()
   }
 }
 

@@ -5,12 +5,17 @@ import { closeCase } from '../decide/failure-policy.ts'
 import { retryAt } from '../decide/retry.ts'
 import { retryPolicy } from '../definition/compile/defaults.ts'
 import type { RetryPolicy } from '../definition/plan.ts'
-import { type AttemptState, isEnded, lastAttempt, runHasEnded, type StepState } from '../state/state.ts'
+import {
+  type AttemptState,
+  isEnded,
+  lastAttempt,
+  lossesOf,
+  POISON_LOSSES,
+  runHasEnded,
+  type StepState,
+} from '../state/state.ts'
 import { emit, planOf, type Turn } from '../turn.ts'
 import { applied } from './verdict.ts'
-
-/** A step whose worker dies this often is poison. */
-export const POISON_LOSSES = 3
 
 const noteCost = (turn: Turn, outcome: Outcome, record: AttemptState | undefined, why: string): void => {
   if (!outcome.usage || !record || record.reported.includes(outcome.delivery)) return
@@ -115,13 +120,6 @@ export const acceptOutcome = (turn: Turn, outcome: Outcome): Verdict => {
   else if (outcome.result.status === 'failed') failAttempt(turn, step, outcome.result.failure, { outcome })
   else release(turn, step, outcome)
   return applied(turn)
-}
-
-/** Workers that died with the step since a person last asked for it. */
-const lossesOf = (step: StepState): number => {
-  let losses = 0
-  for (const record of step.attempts) if (record.attempt > step.attemptsBefore) losses += record.losses
-  return losses
 }
 
 /** A worker died with a task. It costs a delivery, unless the task may not be repeated or kills whoever takes it. */

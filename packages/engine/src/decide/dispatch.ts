@@ -1,7 +1,7 @@
 // dispatch: sends the next delivery of a step's task out, under the limit of tasks a run may have out.
-import { type Effect, LIMITS } from '@stepfleet/contracts'
+import { type Effect, LIMITS, suspectQueue } from '@stepfleet/contracts'
 import { inputOf } from '../messages/inputs.ts'
-import { blankStep, lastAttempt } from '../state/state.ts'
+import { blankStep, lastAttempt, lossesOf, POISON_LOSSES } from '../state/state.ts'
 import { emit, type Looked, type Turn } from '../turn.ts'
 import { settleFailure } from './failure-policy.ts'
 
@@ -26,12 +26,14 @@ export const dispatch = (
   const last = step && lastAttempt(step)
   // an answer to the input before an edit must not be taken for one to the input after it
   const again = last?.outcome === 'out' && last.attempt > (step?.editedAfter ?? 0) ? last : undefined
+  const suspect = step !== undefined && lossesOf(step) >= POISON_LOSSES - 1
   const event = emit(turn, {
     type: 'step.dispatched',
     path,
     attempt: again?.attempt ?? (last?.attempt ?? 0) + 1,
     delivery: again ? again.delivery + 1 : 1,
     ...task,
+    queue: suspect ? suspectQueue(task.queue) : task.queue,
     ...(step && step.edition > 1 ? { edition: step.edition } : {}),
   })
   turn.inputs.set(event.seq, input.value)

@@ -34,12 +34,20 @@ describe('tool', () => {
   it.each([
     ['the manifest of its workers', { tool: 'mail' }, 'idempotent'],
     ['the definition, before the manifest', { tool: 'mail', effect: 'read' as const }, 'read'],
-    ['nobody: then it is taken for unrepeatable', { tool: 'other' }, 'once'],
     ['the method of an HTTP call', { tool: 'http', with: { url: 'u', method: 'POST' } }, 'once'],
   ])('has its effect from %s', (_, step, effect) => {
     const w = new World(workflow({ a: step }), { tools: [moduleTool('mail', 'idempotent')] })
     w.start()
     expect(w.task('a').effect).toBe(effect)
+  })
+
+  it('waits for a worker that serves it when only that can tell its effect', () => {
+    const w = new World(workflow({ a: { tool: 'other' } }))
+    w.start()
+    expect(w.step('a')).toMatchObject({ phase: 'retrying', heldWhy: 'no worker serves tool other' })
+    w.tools.set('other', moduleTool('other', 'idempotent'))
+    w.wake()
+    expect(w.task('a').effect).toBe('idempotent')
   })
 
   it('keeps a secret a marker: the value is for the worker alone', () => {

@@ -216,6 +216,19 @@ export const createState = (ns: string, run: string): RunState => ({
 
 export const lastAttempt = (step: StepState): AttemptState | undefined => step.attempts.at(-1)
 
+/**
+ * A step whose worker dies this often is poison. The last of these deliveries ran alone (`suspectQueue`), so a step that
+ * only happened to run beside a poison is not condemned with it.
+ */
+export const POISON_LOSSES = 3
+
+/** Workers that died with the step since a person last asked for it. */
+export const lossesOf = (step: StepState): number => {
+  let losses = 0
+  for (const record of step.attempts) if (record.attempt > step.attemptsBefore) losses += record.losses
+  return losses
+}
+
 /** Adds what a call used to a sum. */
 export const addUsage = (cost: Cost, usage: Usage): void => {
   cost.calls += 1

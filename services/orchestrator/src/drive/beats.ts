@@ -51,11 +51,6 @@ export class BeatWatch {
     return watched !== undefined && (this.#lastReadMs ?? 0) - watched.sinceMs <= LEASE_MS
   }
 
-  /** Not in the list of beats, though a whole lease of good reads has passed. */
-  isUnknown(id: string): boolean {
-    return !this.#seen.has(id)
-  }
-
   /** Time since the beat last moved. */
   silentMs(id: string): number {
     const watched = this.#seen.get(id)

@@ -30,6 +30,8 @@ export interface PumpDeps extends JudgeDeps {
   reread(shard: number): void
 }
 
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms))
+
 export class Pump {
   readonly #deps: PumpDeps
   readonly #inbox = new Map<string, Entry[]>()
@@ -108,14 +110,22 @@ export class Pump {
       batches.push({ key, entries })
     }
     if (batches.length === 0) return
-    const judged = (await Promise.all(batches.map(({ entries }) => this.#judge(entries)))).filter((one) => one !== null)
-    await this.#append(judged)
-    for (const { key } of batches) this.#busy.delete(key)
+    const judged = await Promise.all(batches.map(({ entries }) => this.#judge(entries)))
+    await this.#append(judged.filter((one) => one !== null && one !== 'failed'))
+    for (const [index, { key, entries }] of batches.entries()) {
+      // a run keeps its place until what failed was tried again: its commands must not overtake each other
+      if (judged[index] === 'failed') this.#tryLater(key, entries)
+      else this.#free(key)
+    }
+  }
+
+  #free(key: string): void {
+    this.#busy.delete(key)
     if (this.#inbox.size > 0) this.#schedule()
   }
 
-  /** Judges one run's batch; null: it was put back, or dropped with its shard. */
-  async #judge(entries: Entry[]): Promise<Judged | null> {
+  /** Judges one run's batch; null: there was nothing to judge; `failed`: it threw, and nothing has happened. */
+  async #judge(entries: Entry[]): Promise<Judged | null | 'failed'> {
     const [first] = entries
     if (!first) return null
     const { ns, run } = first.command
@@ -125,11 +135,8 @@ export class Pump {
       return null
     }
     try {
-      const loaded = await this.#deps.runs.load(
-        ns,
-        run,
-        first.command.type === 'start' ? first.command.workflow : undefined,
-      )
+      const workflow = first.command.type === 'start' ? first.command.workflow : undefined
+      const loaded = await this.#deps.runs.load(ns, run, workflow)
       if (!loaded) {
         const ids = entries.map((entry) => entry.id)
         this.#deps.logger.warn({ run, entries: ids }, 'commands for a run that does not exist were dropped')
@@ -141,51 +148,31 @@ export class Pump {
       return await withSpan('append', trace ? { carrier: trace } : {}, () => judge(this.#deps, loaded, entries, epoch))
     } catch (error) {
       this.#deps.runs.drop(ns, run)
-      await this.#suspect(entries, error)
-      return null
+      const about = { err: error, run, command: first.command.id, batch: entries.length }
+      this.#deps.logger.error(about, 'command could not be judged')
+      return 'failed'
     }
   }
 
-  /** A batch that threw: each command alone gets its trials, and one that throws to the end is buried. */
-  async #suspect(entries: Entry[], error: unknown): Promise<void> {
-    const { logger } = this.#deps
-    const [first, ...rest] = entries
-    if (!first) return
-    logger.error(
-      { err: error, run: first.command.run, command: first.command.id, batch: entries.length },
-      'command could not be judged',
-    )
-    if (first.condemned) {
-      // it lies in `dead`; that its run cannot show it is all that is left to say
-      this.#release(entries)
-      return
-    }
-    if (rest.length > 0) {
-      // which of them it is shows when each comes alone
-      setTimeout(() => this.#alone(entries), AGAIN_MS)
-      return
-    }
-    setTimeout(() => void this.tryAlone(first), AGAIN_MS)
+  #tryLater(key: string, entries: readonly Entry[]): void {
+    setTimeout(() => void this.#tryInOrder(key, entries), AGAIN_MS)
   }
 
-  #alone(entries: readonly Entry[]): void {
-    const [first, ...rest] = entries
-    if (!first) return
-    void this.tryAlone(first).finally(() => this.#alone(rest))
+  /** Works the entries of a held run off one by one; the run is free when all are served. */
+  async #tryInOrder(key: string, entries: readonly Entry[]): Promise<void> {
+    for (const [index, entry] of entries.entries()) {
+      if (await this.#tryOnce(entry)) continue
+      this.#tryLater(key, entries.slice(index))
+      return
+    }
+    this.#free(key)
   }
 
   /**
-   * Works one entry off by itself with its trials counted durably: used for what threw, and for what lay in the
-   * mailbox when the shard's last owner died. The third failure buries it.
+   * One entry by itself, its trials counted durably before it is judged. The one that fails too often is buried, and
+   * its run shows it. False: it must be tried again.
    */
-  async tryAlone(entry: Entry): Promise<void> {
-    this.#remember(entry)
-    const key = fullRunId(entry.command.ns, entry.command.run)
-    if (this.#busy.has(key)) {
-      setTimeout(() => void this.tryAlone(entry), AGAIN_MS)
-      return
-    }
-    this.#busy.set(key, entry.shard)
+  async #tryOnce(entry: Entry): Promise<boolean> {
     try {
       const trials = entry.condemned ? 0 : await this.#deps.store.trial(entry.shard, entry.id)
       if (trials > MAX_TRIALS) {
@@ -193,14 +180,27 @@ export class Pump {
         entry.condemned = true
       }
       const judged = await this.#judge([entry])
+      if (judged === 'failed') {
+        // a condemned one lies in `dead`; that its run cannot show it is all that is left to say
+        if (entry.condemned) this.#release([entry])
+        return entry.condemned === true
+      }
       if (judged) await this.#append([judged])
+      return true
     } catch (error) {
-      this.#deps.logger.warn({ err: error, entry: entry.id }, 'an entry could not be tried; it stays in the mailbox')
-      this.#again([entry])
-    } finally {
-      this.#busy.delete(key)
-      if (this.#inbox.size > 0) this.#schedule()
+      this.#deps.logger.warn({ err: error, entry: entry.id }, 'an entry could not be tried; trying again')
+      return false
     }
+  }
+
+  /** Tries what lay in a mailbox when the shard's last owner died, one entry after another. */
+  async tryAlone(entry: Entry): Promise<void> {
+    if (!this.#remember(entry)) return
+    const key = fullRunId(entry.command.ns, entry.command.run)
+    while (this.#busy.has(key)) await pause(AGAIN_MS / 10)
+    this.#busy.set(key, entry.shard)
+    while (!(await this.#tryOnce(entry))) await pause(AGAIN_MS)
+    this.#free(key)
   }
 
   async #append(judged: readonly Judged[]): Promise<void> {

@@ -42,6 +42,8 @@ export interface ShardEvents {
 
 export class Shards {
   readonly owned = new Map<number, OwnedShard>()
+  /** Shards on their way to being owned, by the epoch they are taken under. */
+  readonly #taking = new Map<number, number>()
   readonly #store: ShardStore
   readonly #engine: string
   readonly #events: ShardEvents
@@ -74,21 +76,33 @@ export class Shards {
     const lease = await this.#store.own(shard, this.#engine, SHARD_LEASE_MS)
     if (!lease) {
       if (owned) this.drop(shard)
+      this.#taking.delete(shard)
       return
     }
     if (owned && owned.epoch === lease.epoch) {
       if (mine) owned.leaving = false
       return
     }
+    if (this.#taking.get(shard) === lease.epoch) return
     if (owned) this.drop(shard)
-    await this.#take({ shard, epoch: lease.epoch, after: '0', leaving: false }, lease.clean)
+    // in the background: a shard with much to try must not keep the others from being renewed and read
+    void this.#take({ shard, epoch: lease.epoch, after: '0', leaving: false }, lease.clean)
   }
 
   async #take(owned: OwnedShard, clean: boolean): Promise<void> {
-    this.#logger.debug({ shard: owned.shard, epoch: owned.epoch, clean }, 'shard taken')
-    await this.#events.taken(owned, clean)
-    this.owned.set(owned.shard, owned)
-    this.#store.interrupt()
+    const { shard, epoch } = owned
+    this.#taking.set(shard, epoch)
+    this.#logger.debug({ shard, epoch, clean }, 'shard taken')
+    try {
+      await this.#events.taken(owned, clean)
+      if (this.#taking.get(shard) !== epoch) return
+      this.owned.set(shard, owned)
+      this.#store.interrupt()
+    } catch (error) {
+      this.#logger.warn({ err: error, shard }, 'a shard could not be taken; trying again')
+    } finally {
+      if (this.#taking.get(shard) === epoch) this.#taking.delete(shard)
+    }
   }
 
   /** Another engine owns it, or will: nothing of it is read or written any more. */

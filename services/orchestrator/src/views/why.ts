@@ -46,7 +46,7 @@ const whyWaiting = ({ nowMs, state }: WhyContext, step: StepState): string | nul
 const whyScheduled = ({ out, tools }: WhyContext, step: StepState): string | null => {
   if (out.get(step.path)?.worker) return null
   const { tool } = step
-  const isModule = step.queue === 'tool.module'
+  const isModule = step.queue?.endsWith('tool.module') === true
   if (tool !== null && isModule && !BUILT_IN_TOOLS.has(tool) && !tools.has(tool)) return `no worker serves tool ${tool}`
   return `waits in queue ${step.queue ?? ''} for a free worker`
 }
