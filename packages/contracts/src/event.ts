@@ -84,7 +84,7 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     nextAtMs: z.int().nullable().optional(),
   }),
   /** Ready, but what it needs from outside the run is not there yet; it is tried again until it is. */
-  z.strictObject({ type: z.literal('step.held'), path, why: z.string() }),
+  z.strictObject({ type: z.literal('step.held'), path, why: z.string(), nextAtMs: z.int() }),
   z.strictObject({
     type: z.literal('step.attempt_failed'),
     path,

@@ -120,8 +120,9 @@ const TOOL_MISSING_MS = 1_000
 
 /** A worker that serves it may be on its way. One fact says what is missing, however often it is looked for. */
 export const hold = (turn: Turn, path: string, why: string): Looked => {
-  if (turn.state.steps.get(path)?.heldWhy !== why) emit(turn, { type: 'step.held', path, why })
-  lookAgain(turn.state, path, turn.nowMs + TOOL_MISSING_MS)
+  const nextAtMs = turn.nowMs + TOOL_MISSING_MS
+  if (turn.state.steps.get(path)?.heldWhy === why) lookAgain(turn.state, path, nextAtMs)
+  else emit(turn, { type: 'step.held', path, why, nextAtMs })
   return 'done'
 }
 

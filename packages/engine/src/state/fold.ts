@@ -136,7 +136,7 @@ const folders: Folders = {
   'step.held': (state, event) => {
     const step = stepOf(state, event.path, event.atMs)
     step.heldWhy = event.why
-    step.notBeforeMs = event.atMs
+    step.notBeforeMs = event.nextAtMs
     enter(state, step, 'retrying')
   },
   'step.attempt_failed': (state, event) => {
