@@ -1,6 +1,7 @@
 // Commands: everything that asks a run to change. They reach the engine through the mailbox of the run's shard.
 import { z } from 'zod'
 import { actorSchema } from './actor.ts'
+import { failureSchema } from './failure.ts'
 import { namespaceSchema, runIdSchema, stepPathSchema } from './ids.ts'
 import { jsonSchema, payloadSchema } from './json.ts'
 import { outcomeSchema } from './outcome.ts'
@@ -36,6 +37,27 @@ export const observationSchema = z.strictObject({
 })
 export type Observation = z.infer<typeof observationSchema>
 
+/** The run that a run is a child of, and the step of it that started this one. */
+export const parentSchema = z.strictObject({
+  run: z.string(),
+  path: z.string(),
+  /** 1 for the child of a run that nobody started as a child. */
+  depth: z.int().positive(),
+  /** The parent does not wait: it is not told of the end. */
+  detached: z.boolean(),
+})
+export type Parent = z.infer<typeof parentSchema>
+
+/** How a child run ended, as its parent is told. */
+export const childResultSchema = z.discriminatedUnion('status', [
+  z.strictObject({ status: z.literal('completed'), output: payloadSchema }),
+  z.strictObject({ status: z.literal('failed'), failure: failureSchema }),
+  z.strictObject({ status: z.literal('cancelled'), by: z.string(), reason: z.string().optional() }),
+  /** It never began: the workflow is unknown, or its input does not fit. */
+  z.strictObject({ status: z.literal('refused'), failure: failureSchema }),
+])
+export type ChildResult = z.infer<typeof childResultSchema>
+
 const base = {
   /** From `Idempotency-Key`, task id or wake. A command with a receipt is never judged again. */
   id: z.string().max(600),
@@ -58,6 +80,17 @@ export const commandSchema = z.discriminatedUnion('type', [
     labels: z.record(z.string(), z.string()),
     priority: z.int().min(1).max(5),
     env: z.record(z.string(), z.string()),
+    parent: parentSchema.optional(),
+    /** How long the run may take, from its start; over what its definition says. */
+    deadlineMs: z.int().positive().optional(),
+  }),
+  /** A child run ended. */
+  z.strictObject({
+    ...base,
+    type: z.literal('child'),
+    path: stepPathSchema,
+    child: z.string(),
+    result: childResultSchema,
   }),
   z.strictObject({ ...base, type: z.literal('outcome'), outcome: outcomeSchema }),
   z.strictObject({
@@ -69,9 +102,11 @@ export const commandSchema = z.discriminatedUnion('type', [
     worker: z.string(),
     begun: z.boolean(),
   }),
-  z.strictObject({ ...base, type: z.literal('wake') }),
+  /** `paths`: steps that what they waited for outside of the run has come free for. */
+  z.strictObject({ ...base, type: z.literal('wake'), paths: z.array(z.string()).optional() }),
   z.strictObject({ ...base, type: z.literal('signal'), name: z.string().max(128), payload: payloadSchema }),
-  z.strictObject({ ...base, type: z.literal('cancel'), reason }),
+  /** `compensate` false: what has completed stays done. */
+  z.strictObject({ ...base, type: z.literal('cancel'), reason, compensate: z.boolean().optional() }),
   z.strictObject({ ...base, type: z.literal('pause'), reason }),
   z.strictObject({ ...base, type: z.literal('resume'), reason }),
   z.strictObject({

@@ -20,32 +20,14 @@ export const LIMITS = {
   labels: 16,
 } as const
 
-/** Dotted places (`*` is any name) of format fields that are refused with `not_supported_yet`. */
-export const NOT_SUPPORTED_YET: readonly string[] = [
-  'budget',
-  'deadline',
-  'supervisor',
-  'concurrency',
-  'steps.*.run',
-  'steps.*.steps',
-  'steps.*.repeat',
-  'steps.*.compensate',
-  'steps.*.needs_any',
-  'steps.*.priority',
-  'steps.*.cache',
-  'steps.*.concurrency',
-  'steps.*.rate',
-  'steps.*.fallback',
-  'steps.*.confidence',
-  'steps.*.budget',
-  'steps.*.thread',
-  'steps.*.llm.fallback',
-  'steps.*.llm.cache',
-  'steps.*.agent.fallback',
-  'steps.*.agent.budget',
-  'steps.*.agent.tools.*.run',
-  'steps.*.agent.tools.*.approval',
-]
+/**
+ * Fields of the format that are refused with `not_supported_yet`: dotted places below a step (`*` is any name or
+ * index), and below the definition.
+ */
+export const NOT_SUPPORTED_YET: { readonly definition: readonly string[]; readonly step: readonly string[] } = {
+  definition: ['budget', 'supervisor'],
+  step: ['fallback', 'confidence', 'budget', 'thread', 'llm.fallback', 'llm.cache', 'agent.fallback', 'agent.budget'],
+}
 
 const jsonSchemaField = z.record(z.string(), jsonSchema)
 const model = z
@@ -84,10 +66,11 @@ export const llmBodySchema = modelSettingsSchema.extend({
   output: jsonSchemaField.optional(),
 })
 
-const agentHttpTool = z.strictObject({
-  name: z.string().regex(STEP_NAME),
-  description: z.string(),
-  input: jsonSchemaField,
+/** What the model is told of a tool: its name, what it does, and the JSON Schema of its arguments (an object). */
+const offered = { name: z.string().regex(STEP_NAME), description: z.string(), input: jsonSchemaField }
+
+const agentTaskTool = z.strictObject({
+  ...offered,
   tool: z.string(),
   with: z.record(z.string(), jsonSchema).optional(),
   effect: effectSchema.optional(),
@@ -95,7 +78,40 @@ const agentHttpTool = z.strictObject({
   timeout: durationSchema.optional(),
   retry: retrySchema.optional(),
 })
-export const agentToolSchema = z.union([z.string().regex(STEP_NAME), agentHttpTool])
+
+export const approvalBodySchema = z.strictObject({
+  show: jsonSchema.optional(),
+  assignee: z.string().max(200).optional(),
+  expires: durationSchema.optional(),
+  on_expiry: z.enum(['reject', 'approve', 'escalate']).optional(),
+})
+
+/** `name`, the newest version when the child starts, or `name@3`. */
+export const WORKFLOW_REF = /^[a-z][a-z0-9_-]{0,63}(@[1-9]\d*)?$/
+const workflowName = z.string().regex(WORKFLOW_REF, 'a workflow is named `name` or `name@3`')
+
+/** A child workflow. With `detach` the step completes with `{run}` as soon as the child is accepted. */
+export const runBodySchema = z.union([
+  workflowName,
+  z.strictObject({
+    workflow: workflowName,
+    input: jsonSchema.optional(),
+    detach: z.boolean().optional(),
+  }),
+])
+
+/** The arguments are the input of the child, or what the approval shows, where nothing else is said. */
+const agentRunTool = z.strictObject({ ...offered, run: runBodySchema })
+const agentApprovalTool = z.strictObject({ ...offered, approval: approvalBodySchema })
+
+/** Inline tools by what runs them. */
+export const AGENT_TOOLS = { tool: agentTaskTool, run: agentRunTool, approval: agentApprovalTool } as const
+export const agentToolSchema = z.union([
+  z.string().regex(STEP_NAME),
+  agentTaskTool,
+  agentRunTool,
+  agentApprovalTool,
+])
 
 export const agentBodySchema = modelSettingsSchema.extend({
   model,
@@ -104,13 +120,6 @@ export const agentBodySchema = modelSettingsSchema.extend({
   output: jsonSchemaField.optional(),
   max_turns: z.int().min(1).max(1_000).optional(),
   tools: z.array(agentToolSchema).max(128).optional(),
-})
-
-export const approvalBodySchema = z.strictObject({
-  show: jsonSchema.optional(),
-  assignee: z.string().max(200).optional(),
-  expires: durationSchema.optional(),
-  on_expiry: z.enum(['reject', 'approve', 'escalate']).optional(),
 })
 
 export const waitBodySchema = z.union([
@@ -124,8 +133,8 @@ export const signalBodySchema = z.union([
   z.strictObject({ name: z.string(), schema: jsonSchemaField.optional(), timeout: durationSchema.optional() }),
 ])
 
-/** How items are joined. `any` and `atLeast` are not built yet. */
-export const joinSchema = z.enum(['all', 'settled'])
+/** How items are joined: `any` and `{atLeast: n}` end as soon as enough have completed; the others are cancelled. */
+export const joinSchema = z.union([z.enum(['all', 'any', 'settled']), z.strictObject({ atLeast: z.int().min(1) })])
 
 export const eachSchema = z.union([
   z.string(),
@@ -137,31 +146,84 @@ export const eachSchema = z.union([
   }),
 ])
 
+/** Again and again, until the expression is true (`output` is this time's, `previous` the one before) or `max` times. */
+export const repeatSchema = z.strictObject({
+  until: z.string().optional(),
+  max: z.int().min(1).max(1_000),
+  /** `complete` (default): with the last output. */
+  on_max: z.enum(['complete', 'fail']).optional(),
+})
+
+/** At most `limit` at a time of all that have the same `key`, in the whole fleet. The key may hold expressions. */
+export const concurrencySchema = z.strictObject({ key: z.string().min(1), limit: z.int().min(1).max(100_000) })
+/** At most `limit` starts in any `per`, of all that have the same `key`, in the whole fleet. */
+export const rateSchema = concurrencySchema.extend({ per: durationSchema })
+/** A finished output is taken again for `ttl` by steps with the same `key`; default key: what the step is given. */
+export const cacheSchema = z.strictObject({ key: z.string().min(1).optional(), ttl: durationSchema })
+
+export const onFailureSchema = z.union([
+  z.enum(['escalate', 'fail', 'continue']),
+  z.strictObject({ use: jsonSchema }),
+])
+
+const withSchema = z.record(z.string(), jsonSchema)
+const priority = z.int().min(1).max(5)
+
+/** What undoes a step: a task or a child workflow. Its expressions also know `output`, the step's own. */
+export const compensateSchema = z.strictObject({
+  llm: llmBodySchema.optional(),
+  tool: z.string().optional(),
+  with: withSchema.optional(),
+  run: runBodySchema.optional(),
+  retry: retrySchema.optional(),
+  timeout: durationSchema.optional(),
+  deadline: durationSchema.optional(),
+  effect: effectSchema.optional(),
+})
+export type CompensateDefinition = z.infer<typeof compensateSchema>
+export const COMPENSATE_KINDS = ['llm', 'tool', 'run'] as const
+
+const stepName = z.string().regex(STEP_NAME, 'a step name is a lower case letter, then letters, digits and _')
+
 export const stepSchema = z.strictObject({
   description: z.string().optional(),
   // kinds: exactly one
   llm: llmBodySchema.optional(),
   agent: agentBodySchema.optional(),
   tool: z.string().optional(),
-  with: z.record(z.string(), jsonSchema).optional(),
+  with: withSchema.optional(),
   approval: approvalBodySchema.optional(),
   wait: waitBodySchema.optional(),
   signal: signalBodySchema.optional(),
+  run: runBodySchema.optional(),
   value: jsonSchema.optional(),
+  /** A nested block: outside of it only its `output` is seen, or a map of its steps' outputs. */
+  get steps() {
+    return z.record(stepName, stepSchema).optional()
+  },
+  output: jsonSchema.optional(),
   // modifiers
   needs: z.array(z.string()).optional(),
+  /** These may be skipped: the step runs when all have ended and one of them has completed. */
+  needs_any: z.array(z.string()).min(1).optional(),
   if: z.union([z.string(), z.boolean()]).optional(),
   each: eachSchema.optional(),
+  repeat: repeatSchema.optional(),
   retry: retrySchema.optional(),
   timeout: durationSchema.optional(),
   deadline: durationSchema.optional(),
   effect: effectSchema.optional(),
+  compensate: compensateSchema.optional(),
   gate: z.boolean().optional(),
-  on_failure: z.enum(['escalate', 'fail', 'continue']).optional(),
+  on_failure: onFailureSchema.optional(),
+  priority: priority.optional(),
+  concurrency: concurrencySchema.optional(),
+  rate: rateSchema.optional(),
+  cache: cacheSchema.optional(),
 })
 export type StepDefinition = z.infer<typeof stepSchema>
 
-export const STEP_KINDS = ['llm', 'agent', 'tool', 'approval', 'wait', 'signal', 'value'] as const
+export const STEP_KINDS = ['llm', 'agent', 'tool', 'approval', 'wait', 'signal', 'run', 'steps', 'value'] as const
 export type StepKind = (typeof STEP_KINDS)[number]
 
 export const definitionSchema = z.strictObject({
@@ -170,12 +232,24 @@ export const definitionSchema = z.strictObject({
   description: z.string().optional(),
   input: jsonSchemaField.optional(),
   defaults: z.strictObject({ retry: retrySchema.optional(), timeout: durationSchema.optional() }).optional(),
+  /** Of a whole run, from its start: what is not done by then fails with `deadline_exceeded`. */
+  deadline: durationSchema.optional(),
   irreversible: z.enum(['gate']).optional(),
   labels: z.record(z.string(), z.string()).optional(),
-  steps: z.record(
-    z.string().regex(STEP_NAME, 'a step name is a lower case letter, then letters, digits and _'),
-    stepSchema,
-  ),
+  /** Of runs: the others wait, in the order they came. The key sees `input` and `run`. */
+  concurrency: concurrencySchema.optional(),
+  steps: z.record(stepName, stepSchema),
   output: jsonSchema.optional(),
 })
 export type Definition = z.infer<typeof definitionSchema>
+
+/** Every step with its id (`block/inner`) and its place in the definition, nested ones behind the block they stand in. */
+export const allSteps = (
+  steps: Definition['steps'],
+  around: { id: string; place: string } = { id: '', place: 'steps' },
+): { id: string; place: string; step: StepDefinition }[] =>
+  Object.entries(steps).flatMap(([name, step]) => {
+    const id = around.id === '' ? name : `${around.id}/${name}`
+    const place = `${around.place}.${name}`
+    return [{ id, place, step }, ...(step.steps ? allSteps(step.steps, { id, place: `${place}.steps` }) : [])]
+  })

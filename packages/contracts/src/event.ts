@@ -1,7 +1,7 @@
 // Events: the facts of a journal. The journal is the only record of a run; all else is derived from it.
 import { z } from 'zod'
 import { actorSchema } from './actor.ts'
-import { editSchema, workflowRefSchema } from './command.ts'
+import { editSchema, parentSchema, workflowRefSchema } from './command.ts'
 import { toolSpecSchema } from './conversation.ts'
 import { effectSchema } from './effect.ts'
 import { failureSchema } from './failure.ts'
@@ -42,6 +42,17 @@ const reason = z.string().optional()
 export const openingSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('each'), count: z.int().nonnegative() }),
   z.strictObject({ kind: z.literal('agent'), tools: z.array(agentToolBindingSchema) }),
+  z.strictObject({ kind: z.literal('block') }),
+  z.strictObject({ kind: z.literal('repeat') }),
+  z.strictObject({
+    kind: z.literal('run'),
+    /** Id of the child; the same namespace. */
+    run: z.string(),
+    /** `name` or `name@3` */
+    workflow: z.string(),
+    input: payloadSchema,
+    detach: z.boolean(),
+  }),
   z.strictObject({ kind: z.literal('wait'), untilMs: z.int() }),
   z.strictObject({ kind: z.literal('signal'), name: z.string(), untilMs: z.int().nullable() }),
 ])
@@ -56,7 +67,12 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     priority: z.int(),
     env: z.record(z.string(), z.string()),
     trace: carrierSchema.optional(),
+    parent: parentSchema.optional(),
+    /** When the run must have ended, Redis milliseconds. */
+    deadlineAtMs: z.int().optional(),
   }),
+  /** Something outside the run must come free before it begins. */
+  z.strictObject({ type: z.literal('run.held'), why: z.string() }),
   z.strictObject({ type: z.literal('step.opened'), path, opening: openingSchema }),
   z.strictObject({
     type: z.literal('step.dispatched'),
@@ -108,8 +124,18 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     usage: usageSchema.optional(),
     worker: z.string().optional(),
     startedAtMs: z.int().optional(),
+    /** It was taken from the cache; no worker ran. */
+    cached: z.literal(true).optional(),
   }),
-  z.strictObject({ type: z.literal('step.failed'), path, failure: failureSchema }),
+  /** `output` is what `on_failure: {use}` gives in its place. */
+  z.strictObject({
+    type: z.literal('step.failed'),
+    path,
+    failure: failureSchema,
+    output: payloadSchema.optional(),
+    /** It was no result to anybody: what is around it fails too. */
+    outward: z.literal(true).optional(),
+  }),
   z.strictObject({
     type: z.literal('step.skipped'),
     path,
@@ -159,6 +185,19 @@ export const eventBodySchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('run.paused'), by, reason }),
   z.strictObject({ type: z.literal('run.resumed'), by, reason }),
   z.strictObject({ type: z.literal('cost.noted'), path, attempt, delivery, usage: usageSchema, why: z.string() }),
+  /**
+   * The run fails or was cancelled, and what has completed is undone first, newest first. What is open is cancelled,
+   * but for `awaited`: tasks whose effect, if it happens, must be undone too.
+   */
+  z.strictObject({
+    type: z.literal('run.compensating'),
+    to: z.enum(['failed', 'cancelled']),
+    awaited: z.array(z.string()),
+    failure: failureSchema.optional(),
+    path: path.optional(),
+    by: by.optional(),
+    reason,
+  }),
   z.strictObject({ type: z.literal('run.completed'), output: payloadSchema }),
   z.strictObject({ type: z.literal('run.failed'), failure: failureSchema, path: path.optional() }),
   z.strictObject({ type: z.literal('run.cancelled'), by, reason }),

@@ -73,6 +73,10 @@ export const FLEET = {
 export const workflowsKey = (ns: string): string => `sf:{w:${ns}}`
 /** A definition that came with a run, by its hash. */
 export const definitionKey = (ns: string, hash: string): string => `sf:{d:${ns}~${hash}}`
+/** A limit that the fleet shares; `digest` is the hex SHA-256 of its key text. Each has a slot of its own. */
+export const limitKey = (ns: string, digest: string): string => `sf:{l:${ns}~${digest}}`
+/** A cached output, JSON text with a time to live; `digest` as for limits. */
+export const cacheKey = (ns: string, digest: string): string => `sf:{x:${ns}~${digest}}`
 export const deskKeys = (ns: string) => ({
   case: (id: string) => `sf:{esc:${ns}}:case:${id}`,
   open: `sf:{esc:${ns}}:open`,

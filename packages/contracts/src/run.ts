@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { workflowRefSchema } from './command.ts'
 import { definitionSchema } from './definition.ts'
+import { durationSchema } from './duration.ts'
 import { attemptViewSchema } from './escalation.ts'
 import { failureSchema } from './failure.ts'
 import { runIdSchema } from './ids.ts'
@@ -34,6 +35,7 @@ export const stepStatusSchema = z.enum([
   'skipped',
   'overridden',
   'cancelled',
+  'compensated',
 ])
 export type StepStatus = z.infer<typeof stepStatusSchema>
 
@@ -54,6 +56,8 @@ export const submitRunSchema = z.strictObject({
   id: runIdSchema.optional(),
   labels: labelsSchema.optional(),
   priority: z.int().min(1).max(5).optional(),
+  /** From the start; what is not done by then fails. Goes before the definition's. */
+  deadline: durationSchema.optional(),
   onConflict: z.enum(['reject', 'use_existing', 'restart']).optional(),
 })
 export type SubmitRun = z.infer<typeof submitRunSchema>

@@ -9,15 +9,27 @@ export { compile } from './definition/compile.ts'
 export type * from './definition/plan.ts'
 export { type Validation, validate } from './definition/validate.ts'
 export { checkLaws, LAWS, type Law, type Violation } from './laws.ts'
-export { type Message, messagesOf } from './messages/messages.ts'
+export { CHILD_DEPTH } from './decide/run.ts'
+export { type ChildStart, childEnded } from './messages/children.ts'
+export { type Job, type Message, messagesOf } from './messages/messages.ts'
 export { attemptViews, kindOf } from './messages/notices.ts'
 export { fold } from './state/fold.ts'
-export { itemPath, parsePath, toolPath, turnPath } from './state/paths.ts'
+export {
+  innerPath,
+  isInside,
+  itemPath,
+  iterationPath,
+  parsePath,
+  toolPath,
+  turnPath,
+  undoPath,
+} from './state/paths.ts'
 export { fromSnapshot, revive, SNAPSHOT_VERSION, toSnapshot } from './state/snapshot.ts'
 export {
   addUsage,
   createState,
   emptyCost,
+  hasCompleted,
   isEnded,
   lastAttempt,
   openCase,
@@ -26,4 +38,4 @@ export {
   type StepState,
 } from './state/state.ts'
 export { dueChecks, wakeAt } from './state/timers.ts'
-export { createTurn, type Turn, type Values } from './turn.ts'
+export { type Answer, type Ask, createTurn, type Turn, type Values } from './turn.ts'

@@ -1,17 +1,35 @@
 // Scopes: what the expressions of a step can see, gathered from the state for just the names they mention.
 import type { Json } from '@stepfleet/contracts'
 import type { Rendered, Scope, StepMention, Template } from './definition/plan.ts'
-import { enclosingItem } from './state/paths.ts'
-import { load, planOf, type Turn } from './turn.ts'
+import {
+  innerPath,
+  isInside,
+  iterationAround,
+  iterationPath,
+  itemsAround,
+  parsePath,
+  scopesAround,
+} from './state/paths.ts'
+import { load, planOf, scopeOf, type Turn } from './turn.ts'
 
 /** A rendered template; `null` when a payload has to be loaded first. */
 export type Rendering = Rendered | null
 
+/** What a place knows beyond what every expression of its step does. */
+export interface Place {
+  /** Arguments of an agent's tool call. */
+  args?: Json
+  /** The output of an iteration, for `until`. */
+  output?: Json
+  /** The steps of the block itself are known too. */
+  inside?: boolean
+}
+
 type StepFacts = NonNullable<Scope['steps']>[string]
 
 /** One field of a step; undefined: its payload has to be loaded first. */
-const fact = (turn: Turn, { step: name, field }: StepMention): Json | undefined => {
-  const step = turn.state.steps.get(name)
+const fact = (turn: Turn, path: string, field: StepMention['field']): Json | undefined => {
+  const step = turn.state.steps.get(path)
   switch (field) {
     case 'output':
       return step?.output ? load(turn, step.output) : null
@@ -22,67 +40,130 @@ const fact = (turn: Turn, { step: name, field }: StepMention): Json | undefined 
       return cause ? { code: cause.code, class: cause.class, message: cause.message } : null
     }
     case 'cost':
-      return { usd: costOf(turn, name) / 1_000_000 }
+      return { usd: costOf(turn, path) / 1_000_000 }
   }
 }
 
 /** Micro-dollars of a step with its parts. */
-const costOf = (turn: Turn, name: string): number => {
+const costOf = (turn: Turn, path: string): number => {
   let microUsd = 0
   for (const step of turn.state.steps.values()) {
-    if (step.node !== name) continue
+    if (step.path !== path && !isInside(step.path, path)) continue
     for (const record of step.attempts) microUsd += record.usage?.microUsd ?? 0
   }
   return microUsd
+}
+
+/** The path of a step as a place sees it: innermost scope first. No two nested scopes share a name. */
+const resolve = (turn: Turn, name: string, scopes: readonly string[]): string => {
+  for (const prefix of scopes) {
+    const block = prefix === '' ? '' : parsePath(prefix).node
+    if (scopeOf(turn.plan, block).names.has(name)) return innerPath(prefix, name)
+  }
+  return name
+}
+
+/** Puts the steps that are mentioned into the scope; false: a payload is missing. */
+const addSteps = (turn: Turn, scope: Scope, mentions: readonly StepMention[], scopes: readonly string[]): boolean => {
+  const steps: Record<string, StepFacts> = {}
+  for (const { step, field } of mentions) {
+    const value = fact(turn, resolve(turn, step, scopes), field)
+    if (value === undefined) return false
+    steps[step] = { ...steps[step], [field]: value }
+  }
+  scope.steps = steps
+  return true
 }
 
 /** The rendered items of an `each`, rendered once and kept while the run is cached. */
 export const itemsOf = (turn: Turn, group: string): Rendering => {
   const known = turn.state.items.get(group)
   if (known) return { ok: true, value: known }
-  const each = planOf(turn.plan, group).each
+  const { each } = planOf(turn.plan, parsePath(group).node)
   if (!each) return { ok: false, message: `${group} has no each` }
   const rendered = render(turn, each.in, group)
   if (rendered?.ok && Array.isArray(rendered.value)) turn.state.items.set(group, rendered.value)
   return rendered
 }
 
-/** Puts `item` (under its name) and `index` into the scope; false: a payload is missing; text: it failed. */
-const addItem = (turn: Turn, scope: Scope, path: string): boolean | string => {
-  const at = enclosingItem(path)
-  if (!at) return true
-  const items = itemsOf(turn, at.group)
-  if (items === null) return false
-  if (!items.ok) return items.message
-  const list = Array.isArray(items.value) ? items.value : []
-  scope[planOf(turn.plan, at.group).each?.as ?? 'item'] = list[at.index] ?? null
-  scope.index = at.index
+/** Puts the items that are mentioned, under their names, and `index` into the scope; false: a payload is missing; text: it failed. */
+const addItems = (turn: Turn, scope: Scope, names: ReadonlySet<string>, path: string): boolean | string => {
+  for (const { group, index } of itemsAround(path)) {
+    scope.index = index
+    const as = planOf(turn.plan, parsePath(group).node).each?.as ?? 'item'
+    if (!names.has(as)) continue
+    const items = itemsOf(turn, group)
+    if (items === null) return false
+    if (!items.ok) return items.message
+    const list = Array.isArray(items.value) ? items.value : []
+    scope[as] = list[index] ?? null
+  }
   return true
 }
 
-/** Renders a template as the step at `path` sees the run. `args` are the arguments of an agent's tool call. */
-export const render = (turn: Turn, template: Template, path: string, args?: Json): Rendering => {
+/** The output of the iteration before; undefined: its payload has to be loaded first. */
+const previousOf = (turn: Turn, path: string): Json | undefined => {
+  const at = iterationAround(path)
+  const before = at && turn.state.steps.get(iterationPath(at.step, at.iteration - 1))
+  return before?.output ? load(turn, before.output) : null
+}
+
+/** The output of the step that a compensation undoes; undefined: its payload has to be loaded first. */
+const undoneOutput = (turn: Turn, path: string): Json | undefined => {
+  const { role, parent } = parsePath(path)
+  const undone = role === 'compensation' ? turn.state.steps.get(parent ?? '') : undefined
+  return undone?.output ? load(turn, undone.output) : null
+}
+
+/** The run as expressions see it. Its `now` is when the step was ready, so that a message made again is the same. */
+const runFacts = (turn: Turn, path: string): Json => ({
+  id: turn.state.run,
+  namespace: turn.state.ns,
+  workflow: turn.plan.name,
+  startedAt: new Date(turn.state.startedAtMs).toISOString(),
+  now: turn.state.steps.get(path)?.readyAtMs ?? turn.nowMs,
+})
+
+/** One of the names that expressions know; undefined: a payload has to be loaded first. */
+const nameOf = (turn: Turn, name: string, path: string, place: Place): Json | undefined => {
+  switch (name) {
+    case 'input':
+      return load(turn, turn.state.input)
+    case 'run':
+      return runFacts(turn, path)
+    case 'env':
+      return turn.state.env
+    case 'args':
+      return place.args ?? null
+    case 'previous':
+      return previousOf(turn, path)
+    case 'output':
+      return place.output ?? undoneOutput(turn, path)
+    default:
+      return null
+  }
+}
+
+/** Renders a template as the step at `path` sees the run. */
+export const render = (turn: Turn, template: Template, path: string, place: Place = {}): Rendering => {
   if (template.constant) return template.render({})
   const scope: Scope = {}
-  const steps: Record<string, StepFacts> = {}
-  for (const mention of template.mentions) {
-    const value = fact(turn, mention)
-    if (value === undefined) return null
-    steps[mention.step] = { ...steps[mention.step], [mention.field]: value }
-  }
-  scope.steps = steps
+  if (template.mentions.length > 0) {
+    const around = path === '' ? [''] : scopesAround(path)
+    const scopes = place.inside ? [path, ...around] : around
+    if (!addSteps(turn, scope, template.mentions, scopes)) return null
+  } else scope.steps = {}
   for (const name of template.names) {
-    if (name === 'input') {
-      const input = load(turn, turn.state.input)
-      if (input === undefined) return null
-      scope.input = input
-    } else if (name === 'run') {
-      scope.run = { id: turn.state.run, namespace: turn.state.ns, workflow: turn.plan.name }
-    } else if (name === 'env') scope.env = turn.state.env
-    else if (name === 'args') scope.args = args ?? null
+    const value = nameOf(turn, name, path, place)
+    if (value === undefined) return null
+    if (value !== null || KNOWN.has(name)) scope[name] = value
   }
-  const item = addItem(turn, scope, path)
-  if (item === false) return null
-  if (item !== true) return { ok: false, message: item }
+  if (path.includes('[')) {
+    const item = addItems(turn, scope, new Set(template.names), path)
+    if (item === false) return null
+    if (item !== true) return { ok: false, message: item }
+  }
   return template.render(scope)
 }
+
+const KNOWN: ReadonlySet<string> = new Set(['input', 'run', 'env', 'args', 'previous', 'output'])

@@ -11,10 +11,10 @@ import {
   type ToolInput,
   type ToolManifest,
 } from '@stepfleet/contracts'
-import type { Plan, StepPlan } from './definition/plan.ts'
+import type { Plan, ScopePlan, StepPlan } from './definition/plan.ts'
 import { fold } from './state/fold.ts'
 import type { RunState, StepState } from './state/state.ts'
-import { armTimers } from './state/timers.ts'
+import { armAllTimers, armTimers } from './state/timers.ts'
 
 /** Payloads that live outside the state, and how large ones get there. Deterministic: the name is the hash. */
 export interface Values {
@@ -22,7 +22,22 @@ export interface Values {
   load(payload: Payload): Json | undefined
   /** Inline, or a blob that the driver writes before the append. */
   pack(value: Json): Payload
+  /** SHA-256 of a text, lower-case hex. */
+  digest(text: string): string
 }
+
+/**
+ * What the engine asks of the world before it can decide: a place under a limit of the fleet, or a cached output. Asking
+ * twice is harmless: a holder that has a place is granted it again.
+ */
+export type Ask =
+  | { kind: 'limit'; key: string; limit: number; perMs: number | null; path: string }
+  | { kind: 'cache'; key: string }
+export type Answer =
+  | { kind: 'limit'; granted: true }
+  /** `why` says what is full, and does not change from one time to the next. */
+  | { kind: 'limit'; granted: false; why: string; againInMs: number }
+  | { kind: 'cache'; found: { value: Json } | null }
 
 export interface Turn {
   readonly plan: Plan
@@ -38,6 +53,9 @@ export interface Turn {
   readonly events: Event[]
   /** Blobs that must be loaded before the paths in `deferred` can be decided. */
   readonly missing: Set<string>
+  /** Asked since the driver last looked, by their text; it answers and calls again. */
+  readonly asks: Map<string, Ask>
+  readonly answers: Map<string, Answer>
   /** Inputs rendered for the dispatches of this turn, by sequence number. */
   readonly inputs: Map<number, LlmInput | ToolInput>
 }
@@ -45,9 +63,16 @@ export interface Turn {
 /** A turn over a state: what the driver knows, and nothing decided yet. */
 export const createTurn = (
   known: Pick<Turn, 'plan' | 'state' | 'nowMs' | 'actor' | 'command' | 'values' | 'tools'>,
-): Turn => ({ ...known, events: [], missing: new Set(), inputs: new Map() })
+): Turn => ({
+  ...known,
+  events: [],
+  missing: new Set(),
+  asks: new Map(),
+  answers: new Map(),
+  inputs: new Map(),
+})
 
-/** `wait`: a payload must be loaded before this can be decided. */
+/** `wait`: a payload must be loaded, or an ask answered, before this can be decided. */
 export type Looked = 'done' | 'wait'
 
 /** Makes a fact: folds it and keeps it for the append. Time never runs back within a run. */
@@ -62,7 +87,8 @@ export const emit = (turn: Turn, body: EventBody): Event => {
     ...body,
   }
   fold(state, event)
-  if ('path' in body && body.path !== undefined) armTimers(turn.plan, state, body.path)
+  if (body.type === 'run.started' || body.type === 'run.compensating') armAllTimers(turn.plan, state)
+  else if ('path' in body && body.path !== undefined) armTimers(turn.plan, state, body.path)
   turn.events.push(event)
   return event
 }
@@ -72,6 +98,21 @@ export const load = (turn: Turn, payload: Payload): Json | undefined => {
   const value = turn.values.load(payload)
   if (value === undefined && 'blob' in payload) turn.missing.add(payload.blob)
   return value
+}
+
+/** The answer to an ask; null: the driver must be asked first. */
+export const ask = (turn: Turn, question: Ask): Answer | null => {
+  const text = JSON.stringify(question)
+  const answer = turn.answers.get(text)
+  if (!answer) turn.asks.set(text, question)
+  return answer ?? null
+}
+
+/** The steps of the definition, or of a block by its id. */
+export const scopeOf = (plan: Plan, id: string): ScopePlan => {
+  const scope = plan.scopes.get(id)
+  if (!scope) throw new Error(`workflow ${plan.name} has no block ${id}`)
+  return scope
 }
 
 /** The plan step of a step. A journal that names a step its plan lacks is a bug, never a guess. */

@@ -1,6 +1,8 @@
 // accept: judges a command against the state. What it asks for becomes facts, or it is refused with the reason.
 import type { Command, CommandOf, EventBody, Verdict } from '@stepfleet/contracts'
+import { closeNow, closeOrUndo } from '../decide/closing.ts'
 import { emit, type Turn } from '../turn.ts'
+import { acceptChild } from './child.ts'
 import { acceptApprove, acceptFail, acceptOverride, acceptRetry, acceptSkip } from './operator.ts'
 import { acceptLost, acceptOutcome } from './outcome.ts'
 import { applied, refused, refuseEnded } from './verdict.ts'
@@ -8,8 +10,19 @@ import { acceptWake, type Observations } from './wake.ts'
 
 const acceptStart = (turn: Turn, command: CommandOf<'start'>): Verdict => {
   if (turn.state.version === 0) {
-    const { workflow, input, labels, priority, env, trace } = command
-    emit(turn, { type: 'run.started', workflow, input, labels, priority, env, ...(trace ? { trace } : {}) })
+    const { workflow, input, labels, priority, env, trace, parent } = command
+    const limitMs = command.deadlineMs ?? turn.plan.deadlineMs
+    emit(turn, {
+      type: 'run.started',
+      workflow,
+      input,
+      labels,
+      priority,
+      env,
+      ...(trace ? { trace } : {}),
+      ...(parent ? { parent } : {}),
+      ...(limitMs === null ? {} : { deadlineAtMs: turn.nowMs + limitMs }),
+    })
   }
   return applied(turn)
 }
@@ -37,8 +50,20 @@ const acceptResume = (turn: Turn, command: CommandOf<'resume'>): Verdict => {
   return onRun(turn, refusal, { type: 'run.resumed', by: command.by.id, ...why(command) })
 }
 
-const acceptCancel = (turn: Turn, command: CommandOf<'cancel'>): Verdict =>
-  onRun(turn, refuseEnded(turn), { type: 'run.cancelled', by: command.by.id, ...why(command) })
+/** Undoes what was done, unless the caller says not to; a run that undoes already can be ended at once. */
+const acceptCancel = (turn: Turn, command: CommandOf<'cancel'>): Verdict => {
+  const over = refuseEnded(turn)
+  if (over) return over
+  const { closing } = turn.state
+  if (closing && command.compensate !== false) {
+    const message = 'the run undoes what it has done already; cancel it with compensate=false to end it at once'
+    return refused('run_closing', message)
+  }
+  if (closing) closeNow(turn, closing)
+  else if (command.compensate === false) emit(turn, { type: 'run.cancelled', by: command.by.id, ...why(command) })
+  else closeOrUndo(turn, { to: 'cancelled', by: command.by.id, reason: command.reason })
+  return applied(turn)
+}
 
 /** Judges a command. The facts are in `turn.events`; `decide` follows. */
 export const accept = (turn: Turn, command: Command, observed: Observations = new Map()): Verdict => {
@@ -48,10 +73,12 @@ export const accept = (turn: Turn, command: Command, observed: Observations = ne
       return acceptStart(turn, command)
     case 'outcome':
       return acceptOutcome(turn, command.outcome)
+    case 'child':
+      return acceptChild(turn, command)
     case 'lost':
       return acceptLost(turn, command)
     case 'wake':
-      return acceptWake(turn, observed)
+      return acceptWake(turn, observed, command.paths)
     case 'signal':
       return acceptSignal(turn, command)
     case 'cancel':

@@ -18,8 +18,8 @@ export const condemn = (turn: Turn, command: Command): void => {
   if (state.endedAtMs !== null) return
   if (state.version === 0) {
     if (command.type !== 'start') return
-    const { workflow, input, labels, priority, env } = command
-    emit(turn, { type: 'run.started', workflow, input, labels, priority, env })
+    const { workflow, input, labels, priority, env, parent } = command
+    emit(turn, { type: 'run.started', workflow, input, labels, priority, env, ...(parent ? { parent } : {}) })
     emit(turn, { type: 'run.failed', failure: cause })
     return
   }

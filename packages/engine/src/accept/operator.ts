@@ -1,6 +1,7 @@
 // What a person, or a supervisor model, asks of a step: approve, retry, skip, override, fail.
 import { type CommandOf, failure, type Json, type Verdict } from '@stepfleet/contracts'
 import { closeCase, failStep } from '../decide/failure-policy.ts'
+import { layerOf } from '../decide/layers.ts'
 import { holdsSecretMarker } from '../expressions.ts'
 import { parsePath } from '../state/paths.ts'
 import { isEnded, openCase, type StepState } from '../state/state.ts'
@@ -11,14 +12,20 @@ import { giveApproval } from './wake.ts'
 type StepCommand = CommandOf<'approve' | 'retry' | 'skip' | 'override' | 'fail'>
 type Found = { step: StepState | null } | { refusal: Verdict }
 
-/** A top-level step of the workflow that has no record yet may be skipped or overridden before its time. */
+/** A step that has no record yet, in a scope that is open, may be skipped or overridden before its time. */
+const mayComeLater = (turn: Turn, path: string): boolean => {
+  const { role, node, parent } = parsePath(path)
+  if (role !== 'step' || !turn.plan.steps.has(node) || turn.state.closing) return false
+  const block = parent === null ? null : turn.state.steps.get(parent)
+  return block === null || (block?.opening?.kind === 'block' && !isEnded(block))
+}
+
 const find = (turn: Turn, command: StepCommand): Found => {
   const over = refuseEnded(turn)
   if (over) return { refusal: over }
   const step = turn.state.steps.get(command.path)
   if (!step) {
-    const { role, node } = parsePath(command.path)
-    if (role === 'step' && turn.plan.steps.has(node)) return { step: null }
+    if (mayComeLater(turn, command.path)) return { step: null }
     return { refusal: refused('unknown_step', `the run has no step ${command.path}`) }
   }
   if (command.case !== undefined && command.case !== openCase(step)) {
@@ -84,8 +91,10 @@ const refuseEdit = (turn: Turn, step: StepState, command: CommandOf<'retry'>): V
   if (!edit) return null
   const plan = planOf(turn.plan, step.node)
   const { kind } = plan.body
-  if (step.role === 'step' && plan.each)
+  if (layerOf(plan, step.role) === 'each')
     return refused('bad_request', `step ${step.path} is an each: edit one of its items`)
+  if (layerOf(plan, step.role) === 'repeat')
+    return refused('bad_request', `step ${step.path} is a repeat: edit one of its iterations`)
   const isTool = step.role === 'tool' || kind === 'tool'
   const isModel = step.role === 'turn' || kind === 'llm'
   if (edit.with && holdsSecretMarker(edit.with)) return refuseMarkers

@@ -50,12 +50,13 @@ const complete = (turn: Turn, step: StepState, outcome: Outcome): void => {
  */
 const policyOf = (turn: Turn, step: StepState): RetryPolicy => {
   const plan = planOf(turn.plan, step.node)
-  const { defaults, steps } = turn.plan.definition
+  const { defaults } = turn.plan.definition
   if (step.role === 'tool' && plan.body.kind === 'agent') {
     const own = plan.body.tools.find((tool) => tool.name === step.tool)?.retry
     return own ?? retryPolicy(undefined, defaults?.retry, step.effect)
   }
-  return plan.effect === null ? retryPolicy(steps[step.node]?.retry, defaults?.retry, step.effect) : plan.retry
+  const undeclaredOnce = plan.effect === null && step.effect === 'once' && !plan.retryDeclared
+  return undeclaredOnce ? { ...plan.retry, attempts: 1 } : plan.retry
 }
 
 /** Records a failed attempt and whether another follows. */
@@ -67,7 +68,9 @@ export const failAttempt = (
 ): void => {
   const attempt = lastAttempt(step)?.attempt ?? 1
   const { ns, run } = turn.state
-  const next = more.final
+  // what is still out while a run closes is waited for, not tried again
+  const final = more.final || (turn.state.closing !== null && step.role !== 'compensation')
+  const next = final
     ? null
     : retryAt(policyOf(turn, step), {
         failure: cause,

@@ -1,5 +1,6 @@
 // Wakes: timers that have come due. A timer is never a fact; what follows from it is.
 import { failure, type Json, type Observation, type Verdict } from '@stepfleet/contracts'
+import { closeOrUndo } from '../decide/closing.ts'
 import { settleFailure } from '../decide/failure-policy.ts'
 import { isEnded, lastAttempt, openCase, runHasEnded, type StepState, type Timer } from '../state/state.ts'
 import { armCheck, NEXT_CHECK_MS, TIMEOUT_GRACE_MS, takeRipe } from '../state/timers.ts'
@@ -91,10 +92,23 @@ export const giveApproval = (
   emit(turn, { type: 'step.completed', path, output: turn.values.pack(output) })
 }
 
+/** The run waits for a place, or its time is up. */
+const ringRun = (turn: Turn, timer: Timer): void => {
+  if (timer.kind === 'retry') turn.state.agenda.add('')
+  if (timer.kind !== 'deadline') return
+  const { startedAtMs, deadlineAtMs } = turn.state
+  const message = `the run was not done within ${(deadlineAtMs ?? 0) - startedAtMs} ms of its start`
+  closeOrUndo(turn, { to: 'failed', failure: failure('deadline_exceeded', message) })
+}
+
 const ring = (turn: Turn, timer: Timer, observed: Observations): void => {
   const { path } = timer
-  const step = turn.state.steps.get(path)
   if (runHasEnded(turn.state)) return
+  if (path === '') {
+    ringRun(turn, timer)
+    return
+  }
+  const step = turn.state.steps.get(path)
   // an open case stops every clock: of two that ring together the first has decided
   if (!step || isEnded(step) || step.phase === 'escalated') return
   switch (timer.kind) {
@@ -128,7 +142,13 @@ const ring = (turn: Turn, timer: Timer, observed: Observations): void => {
   }
 }
 
-export const acceptWake = (turn: Turn, observed: Observations): Verdict => {
+/** `free`: paths of steps (empty: the run) that a place has come free for; they ask again at once. */
+export const acceptWake = (turn: Turn, observed: Observations, free: readonly string[] = []): Verdict => {
+  for (const path of free) {
+    if (path !== '' && turn.state.steps.get(path)?.phase !== 'retrying') continue
+    turn.state.nudged.add(path)
+    turn.state.agenda.add(path)
+  }
   for (const timer of takeRipe(turn.state, turn.nowMs)) ring(turn, timer, observed)
   return applied(turn)
 }

@@ -10,15 +10,15 @@ import { turnOutput } from './tool-use.ts'
 
 /** Goes on from the newest turn: its tools, the next turn, or the answer. */
 export const advanceAgent = (turn: Turn, agent: StepState): Looked => {
-  if (agent.turns === 0) return start(turn, turnPath(agent.path, 1))
-  const call = turn.state.steps.get(turnPath(agent.path, agent.turns))
+  if (agent.rounds === 0) return start(turn, turnPath(agent.path, 1))
+  const call = turn.state.steps.get(turnPath(agent.path, agent.rounds))
   if (!call || !isEnded(call)) return 'done'
   if (call.phase === 'failed' || call.phase === 'skipped' || call.phase === 'cancelled') {
     const cause = call.failure ?? failure('failed_by_operator', `${call.path} was ${call.phase}`)
     settleFailure(turn, agent.path, cause)
     return 'done'
   }
-  const answer = turnOutput(turn, agent.path, agent.turns)
+  const answer = turnOutput(turn, agent.path, agent.rounds)
   if (answer === null) return 'wait'
   if (answer.toolUses.length === 0) return finish(turn, agent, answer.text)
   return runTools(turn, agent, answer.toolUses.length)
@@ -28,7 +28,7 @@ export const advanceAgent = (turn: Turn, agent: StepState): Looked => {
 const runTools = (turn: Turn, agent: StepState, uses: number): Looked => {
   let ended = 0
   for (let use = 0; use < uses; use += 1) {
-    const path = toolPath(agent.path, agent.turns, use)
+    const path = toolPath(agent.path, agent.rounds, use)
     if (!turn.state.steps.has(path) && start(turn, path) === 'wait') return 'wait'
     const step = turn.state.steps.get(path)
     if (step && isEnded(step)) ended += 1
@@ -36,11 +36,11 @@ const runTools = (turn: Turn, agent: StepState, uses: number): Looked => {
   if (ended < uses) return 'done'
   const body = planOf(turn.plan, agent.node).body
   const max = body.kind === 'agent' ? body.maxTurns : 0
-  if (agent.turns >= max) {
+  if (agent.rounds >= max) {
     settleFailure(turn, agent.path, failure('max_turns_exceeded', `no answer within ${max} turns`))
     return 'done'
   }
-  return start(turn, turnPath(agent.path, agent.turns + 1))
+  return start(turn, turnPath(agent.path, agent.rounds + 1))
 }
 
 const finish = (turn: Turn, agent: StepState, text: string): Looked => {

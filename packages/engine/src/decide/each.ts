@@ -1,55 +1,91 @@
-// each: a step over a list. Items start in order under the concurrency; the join gathers their outputs in input order.
-import { type Json, LIMITS } from '@stepfleet/contracts'
+// each: a step over a list. Items start in order under the concurrency; the join gathers what they gave.
+import { failure, type Json, LIMITS } from '@stepfleet/contracts'
 import type { EachPlan } from '../definition/plan.ts'
 import { itemPath } from '../state/paths.ts'
-import type { StepState } from '../state/state.ts'
+import { hasCompleted, type StepState } from '../state/state.ts'
 import { emit, type Looked, load, planOf, type Turn } from '../turn.ts'
+import { settleFailure } from './failure-policy.ts'
 import { start } from './start.ts'
+
+/** How many items must complete; null: the join waits for all to end. */
+const neededOf = ({ join }: EachPlan): number | null => {
+  if (join === 'all' || join === 'settled') return null
+  return join === 'any' ? 1 : join.atLeast
+}
 
 /** Starts the items there is room for, or joins. */
 export const advanceEach = (turn: Turn, group: StepState): Looked => {
   const plan = planOf(turn.plan, group.node).each
-  const progress = group.each
-  if (!plan || !progress) return 'done'
-  if (progress.ended === progress.count) return join(turn, group, plan)
+  if (!plan || group.opening?.kind !== 'each') return 'done'
+  const { count } = group.opening
+  const needed = neededOf(plan)
+  if (needed !== null && group.completed >= needed) return join(turn, group, plan, count)
+  const lost = group.ended - group.completed
+  if (needed !== null && count - lost < needed) {
+    const message = `${needed} of ${count} items must complete, and ${lost} ended without`
+    settleFailure(turn, group.path, failure('each_failed', message))
+    return 'done'
+  }
+  return group.ended === count ? join(turn, group, plan, count) : startItems(turn, group, plan, count)
+}
+
+const startItems = (turn: Turn, group: StepState, plan: EachPlan, count: number): Looked => {
   const { state } = turn
-  while (progress.cursor < progress.count && progress.cursor - progress.ended < plan.concurrency) {
-    if (state.endedAtMs !== null) return 'done'
+  while (group.cursor < count && group.cursor - group.ended < plan.concurrency) {
+    if (state.endedAtMs !== null || state.closing || group.phase !== 'waiting') return 'done'
     if (state.counts.scheduled >= LIMITS.tasksOut) {
       state.backlog.add(group.path)
       return 'done'
     }
-    const path = itemPath(group.path, progress.cursor)
+    const path = itemPath(group.path, group.cursor)
     // not a fact: after a load the cursor starts at 0 and passes over the items that have records
-    progress.cursor += 1
+    group.cursor += 1
     if (!state.steps.has(path) && start(turn, path) === 'wait') {
-      progress.cursor -= 1
+      group.cursor -= 1
       return 'wait'
     }
   }
   return 'done'
 }
 
+const join = (turn: Turn, group: StepState, plan: EachPlan, count: number): Looked => {
+  const output = plan.join === 'any' ? firstOf(turn, group, count) : listOf(turn, group, plan, count)
+  if (output === undefined) return 'wait'
+  emit(turn, { type: 'step.completed', path: group.path, output: turn.values.pack(output) })
+  return 'done'
+}
+
+/** The first item that completed. */
+const firstOf = (turn: Turn, group: StepState, count: number): Json | undefined => {
+  let first: StepState | null = null
+  for (let index = 0; index < count; index += 1) {
+    const item = turn.state.steps.get(itemPath(group.path, index))
+    if (item && hasCompleted(item) && (first === null || (item.endSeq ?? 0) < (first.endSeq ?? 0))) first = item
+  }
+  const output = first?.output ? load(turn, first.output) : null
+  return output === undefined ? undefined : { index: first?.index ?? null, output }
+}
+
+const listOf = (turn: Turn, group: StepState, plan: EachPlan, count: number): Json[] | undefined => {
+  const outputs: Json[] = []
+  let missing = false
+  for (let index = 0; index < count; index += 1) {
+    const value = resultOf(turn, turn.state.steps.get(itemPath(group.path, index)), plan.join !== 'all')
+    if (value === undefined) missing = true
+    else outputs.push(value)
+  }
+  return missing ? undefined : outputs
+}
+
 const resultOf = (turn: Turn, step: StepState | undefined, settled: boolean): Json | undefined => {
   const output = step?.output ? load(turn, step.output) : null
   if (output === undefined || !settled) return output
   const cause = step?.failure
+  // an item that is open, or was never begun, is cancelled by the join
+  const ended = step !== undefined && step.endedAtMs !== null
   return {
-    status: step?.phase ?? 'pending',
+    status: ended ? step.phase : 'cancelled',
     output,
-    error: cause ? { code: cause.code, class: cause.class, message: cause.message } : null,
+    error: cause && ended ? { code: cause.code, class: cause.class, message: cause.message } : null,
   }
-}
-
-const join = (turn: Turn, group: StepState, plan: EachPlan): Looked => {
-  const outputs: Json[] = []
-  let missing = false
-  for (let index = 0; index < (group.each?.count ?? 0); index += 1) {
-    const value = resultOf(turn, turn.state.steps.get(itemPath(group.path, index)), plan.join === 'settled')
-    if (value === undefined) missing = true
-    else outputs.push(value)
-  }
-  if (missing) return 'wait'
-  emit(turn, { type: 'step.completed', path: group.path, output: turn.values.pack(outputs) })
-  return 'done'
 }

@@ -1,9 +1,11 @@
-// What becomes of a step that failed for good: a result, a case for the desk, or the end of the run.
-import { type CaseReason, type EventOf, type Failure, failure } from '@stepfleet/contracts'
-import type { StepPlan } from '../definition/plan.ts'
+// What becomes of a step that failed for good: a result, a case for the desk, a failure of what is around it, or the
+// end of the run.
+import { type CaseReason, type EventOf, type Failure, failure, type Json } from '@stepfleet/contracts'
 import { parsePath } from '../state/paths.ts'
 import { openCase } from '../state/state.ts'
 import { emit, planOf, type Turn } from '../turn.ts'
+import { closeOrUndo } from './closing.ts'
+import { blockAround, isTakenAround, takesFailures } from './layers.ts'
 
 export const caseId = (turn: Turn): string => `esc_${turn.state.run}_${turn.state.version + 1}`
 
@@ -35,19 +37,64 @@ export const closeCase = (
   emit(turn, { type: 'escalation.resolved', path, case: open, action, by, ...(reason === undefined ? {} : { reason }) })
 }
 
-/** The step's policy; parts of an item of a settled join fail as results, and an agent's turn fails its agent. */
-const policyOf = (turn: Turn, path: string): StepPlan['onFailure'] => {
+/** `result`: somebody takes the failure as one. */
+type Policy = 'escalate' | 'fail' | 'result' | { use: Json }
+
+/** The policy of a layer of a step, as its definition says. Null: nothing is said. */
+const saidOf = (turn: Turn, path: string): Policy | null => {
   const { node, role } = parsePath(path)
   const plan = planOf(turn.plan, node)
-  return plan.each?.join === 'settled' && role !== 'step' ? 'continue' : plan.onFailure
+  if (takesFailures(plan) && role !== 'step') return 'result'
+  return plan.onFailure === 'continue' ? 'result' : plan.onFailure
 }
 
-/** Ends a step as failed; the run goes on when the failure is a result to somebody, else it ends too. */
-export const failStep = (turn: Turn, path: string, cause: Failure): void => {
-  const isResult = parsePath(path).role === 'tool' || policyOf(turn, path) === 'continue'
+const policyOf = (turn: Turn, path: string): Policy => {
+  const { closing } = turn.state
+  const { role } = parsePath(path)
+  // what is still out while a run closes is waited for, and no more than that
+  if (closing?.awaited.includes(path)) return 'result'
+  if (role === 'compensation') return 'escalate'
+  return saidOf(turn, path) ?? (isTakenAround(turn.plan, path) ? 'fail' : 'escalate')
+}
+
+const failed = (turn: Turn, path: string, cause: Failure, more: { use?: Json; outward?: true } = {}): void => {
+  const { use, outward } = more
   closeCase(turn, path, { action: 'fail', by: 'engine', reason: cause.message })
-  emit(turn, { type: 'step.failed', path, failure: cause })
-  if (!isResult) emit(turn, { type: 'run.failed', failure: cause, path })
+  const output = use === undefined ? {} : { output: turn.values.pack(use) }
+  emit(turn, { type: 'step.failed', path, failure: cause, ...output, ...(outward ? { outward } : {}) })
+}
+
+/** Fails what is around a step, from the inside out, until something takes it. Nothing does: the run fails. */
+const failAround = (turn: Turn, path: string, cause: Failure): void => {
+  for (let at = blockAround(path); at !== null; at = blockAround(at)) {
+    const policy = saidOf(turn, at)
+    if (policy === 'escalate') return escalate(turn, at, cause)
+    if (policy !== null && policy !== 'fail') return settle(turn, at, cause, true)
+  }
+  closeOrUndo(turn, { to: 'failed', failure: cause, path })
+}
+
+/** Applies the policy of a step. `decided`: a person has said that it fails, and is not asked again. */
+const settle = (turn: Turn, path: string, cause: Failure, decided: boolean): void => {
+  const { role, parent } = parsePath(path)
+  const policy = policyOf(turn, path)
+  if (policy === 'escalate' && !decided) return escalate(turn, path, cause)
+  if (role === 'compensation') return failed(turn, path, cause)
+  // a model call, or an iteration, fails what it is a part of
+  if ((role === 'turn' || role === 'iteration') && parent !== null) {
+    failed(turn, path, cause, { outward: true })
+    return settle(turn, parent, cause, true)
+  }
+  if (policy === 'result') return failed(turn, path, cause)
+  if (typeof policy === 'object') return failed(turn, path, cause, { use: policy.use })
+  failed(turn, path, cause, { outward: true })
+  failAround(turn, path, cause)
+}
+
+/** Ends a step as failed because a person says so. */
+export const failStep = (turn: Turn, path: string, cause: Failure): void => {
+  if (parsePath(path).role === 'tool') failed(turn, path, cause)
+  else settle(turn, path, cause, true)
 }
 
 /** Codes that a person decided already: asking again would be asking twice. */
@@ -61,14 +108,14 @@ const settleTool = (turn: Turn, path: string, cause: Failure): void => {
   const step = turn.state.steps.get(path)
   const called = step?.effect === 'once' && step.attempts.length > 0 && cause.code !== 'tool_input_invalid'
   if (cause.class === 'ambiguous' || (called && !DECIDED.has(cause.code))) escalate(turn, path, cause)
-  else failStep(turn, path, cause)
+  else failed(turn, path, cause)
 }
 
 /** Applies the policy of a step that failed for good. */
 export const settleFailure = (turn: Turn, path: string, cause: Failure): void => {
   if (parsePath(path).role === 'tool') settleTool(turn, path, cause)
-  else if (policyOf(turn, path) === 'escalate' && !DECIDED.has(cause.code)) escalate(turn, path, cause)
-  else failStep(turn, path, cause)
+  else if (cause.class === 'ambiguous' && turn.state.closing) escalate(turn, path, cause)
+  else settle(turn, path, cause, DECIDED.has(cause.code))
 }
 
 /** What an expression that could not be evaluated fails with. */

@@ -1,11 +1,11 @@
 // open: the kinds that run no task of their own. They ask, open, or end at once; what they fix is in the journal.
 import { type AgentToolBinding, failure, type Json, LIMITS, parseDurationMs } from '@stepfleet/contracts'
-import type { AgentBody, AgentTool, StepBody, Template } from '../definition/plan.ts'
+import type { AgentBody, AgentTool, ApprovalBody, StepBody, Template } from '../definition/plan.ts'
 import { itemsOf, render } from '../scope.ts'
 import { parsePath } from '../state/paths.ts'
-import { lookAgain } from '../state/timers.ts'
 import { emit, type Looked, type Turn } from '../turn.ts'
 import { caseId, expressionFailure, settleFailure } from './failure-policy.ts'
+import { holdForTool } from './hold.ts'
 
 type BodyOf<K extends StepBody['kind']> = Extract<StepBody, { kind: K }>
 
@@ -15,8 +15,11 @@ export const askGate = (turn: Turn, path: string): Looked => {
   return 'done'
 }
 
-const evaluate = (turn: Turn, path: string, template: Template, place: string): { value: Json } | 'wait' | 'failed' => {
-  const rendered = render(turn, template, path)
+type Evaluated = { value: Json } | 'wait' | 'failed'
+
+/** Renders a template of a step; when it cannot be rendered the step has failed. `args`: those of a tool use. */
+export const evaluate = (turn: Turn, path: string, template: Template, place: string, args?: Json): Evaluated => {
+  const rendered = render(turn, template, path, args === undefined ? {} : { args })
   if (rendered === null) return 'wait'
   if (rendered.ok) return { value: rendered.value }
   settleFailure(turn, path, expressionFailure(`steps.${parsePath(path).node}.${place}`, rendered.message))
@@ -30,8 +33,10 @@ export const completeValue = (turn: Turn, path: string, body: BodyOf<'value'>): 
   return 'done'
 }
 
-export const askApproval = (turn: Turn, path: string, body: BodyOf<'approval'>): Looked => {
-  const shown = body.show ? evaluate(turn, path, body.show, 'approval.show') : null
+/** `args`: an agent's tool use shows its arguments, unless the definition says what to show. */
+export const askApproval = (turn: Turn, path: string, body: ApprovalBody, args?: Json): Looked => {
+  const given = args === undefined ? null : { value: args }
+  const shown = body.show ? evaluate(turn, path, body.show, 'approval.show', args) : given
   if (shown === 'wait') return 'wait'
   if (shown === 'failed') return 'done'
   emit(turn, {
@@ -92,13 +97,13 @@ export const openEach = (turn: Turn, path: string): Looked => {
   const items = itemsOf(turn, path)
   if (items === null) return 'wait'
   if (!items.ok) {
-    settleFailure(turn, path, expressionFailure(`steps.${path}.each.in`, items.message))
+    settleFailure(turn, path, expressionFailure(`steps.${parsePath(path).node}.each.in`, items.message))
   } else if (!Array.isArray(items.value)) {
     const message = `needs a list, got ${JSON.stringify(items.value)?.slice(0, 100)}`
-    settleFailure(turn, path, failure('each_failed', `steps.${path}.each.in ${message}`))
+    settleFailure(turn, path, failure('each_failed', `steps.${parsePath(path).node}.each.in ${message}`))
   } else if (items.value.length > LIMITS.eachItems) {
     const message = `${items.value.length} items; an each takes at most ${LIMITS.eachItems}`
-    settleFailure(turn, path, failure('limit_exceeded', `steps.${path}.each.in has ${message}`))
+    settleFailure(turn, path, failure('limit_exceeded', `steps.${parsePath(path).node}.each.in has ${message}`))
   } else {
     emit(turn, { type: 'step.opened', path, opening: { kind: 'each', count: items.value.length } })
   }
@@ -106,24 +111,16 @@ export const openEach = (turn: Turn, path: string): Looked => {
 }
 
 const bind = (turn: Turn, tool: AgentTool): AgentToolBinding | null => {
-  const manifest = turn.tools.get(tool.declared?.tool ?? tool.name)
+  const action = tool.declared?.action
+  const manifest = turn.tools.get(action?.kind === 'tool' ? action.tool : tool.name)
   if (tool.declared) {
-    // the plan has resolved the effect of an `http` tool; a module tool's is in its manifest
     const { description, input } = tool.declared
+    // a child run and an approval are durable of their own
+    if (action?.kind !== 'tool') return { spec: { name: tool.name, description, input }, effect: 'read' }
+    // the plan has resolved the effect of an `http` tool; a module tool's is in its manifest
     return { spec: { name: tool.name, description, input }, effect: tool.effect ?? manifest?.effect ?? 'once' }
   }
   return manifest ? { spec: manifest.spec, effect: tool.effect ?? manifest.effect } : null
-}
-
-/** How long until a tool that no worker serves is looked for again. */
-const TOOL_MISSING_MS = 1_000
-
-/** A worker that serves it may be on its way. One fact says what is missing, however often it is looked for. */
-export const hold = (turn: Turn, path: string, why: string): Looked => {
-  const nextAtMs = turn.nowMs + TOOL_MISSING_MS
-  if (turn.state.steps.get(path)?.heldWhy === why) lookAgain(turn.state, path, nextAtMs)
-  else emit(turn, { type: 'step.held', path, why, nextAtMs })
-  return 'done'
 }
 
 /** Opens an agent: from here on its list of tools is fixed in the journal. */
@@ -131,9 +128,7 @@ export const openAgent = (turn: Turn, path: string, body: AgentBody): Looked => 
   const tools: AgentToolBinding[] = []
   for (const tool of body.tools) {
     const binding = bind(turn, tool)
-    if (!binding) {
-      return hold(turn, path, `no worker serves tool ${tool.name}`)
-    }
+    if (!binding) return holdForTool(turn, path, tool.name)
     tools.push(binding)
   }
   emit(turn, { type: 'step.opened', path, opening: { kind: 'agent', tools } })

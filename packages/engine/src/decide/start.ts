@@ -1,27 +1,45 @@
-// start: a step that may begin. Gates ask first; tasks go out under the limit; the other kinds open or end at once.
+// start: a step that may begin. Gates ask first, limits let in; tasks go out; the other kinds open or end at once.
 import { failure, LIMITS, llmQueue, toolQueue } from '@stepfleet/contracts'
 import type { StepPlan } from '../definition/plan.ts'
 import { parsePath } from '../state/paths.ts'
 import { emit, type Looked, planOf, type Turn } from '../turn.ts'
+import { takeCached } from './cache.ts'
 import { dispatch } from './dispatch.ts'
 import { settleFailure } from './failure-policy.ts'
-import { askApproval, askGate, completeValue, hold, openAgent, openEach, openSignal, openWait } from './open.ts'
+import { holdForTool } from './hold.ts'
+import { layerOf } from './layers.ts'
+import { admitStep } from './limits.ts'
+import { askApproval, askGate, completeValue, openAgent, openEach, openSignal, openWait } from './open.ts'
+import { openRun } from './run.ts'
 import { toolUseOf } from './tool-use.ts'
 
-/** Begins a step, an item, an agent's turn or a tool use. */
+/** Steps that count against the limit of a run: not those that only hold others. */
+const isFull = (turn: Turn, path: string): boolean => {
+  const { steps, composites } = turn.state
+  return steps.size - composites >= LIMITS.stepsPerRun && !steps.has(path)
+}
+
+/** Begins a step, an item, an iteration, an agent's turn or tool use, or a compensation. */
 export const start = (turn: Turn, path: string): Looked => {
   const { node, role } = parsePath(path)
   const plan = planOf(turn.plan, node)
-  const { steps } = turn.state
-  if (steps.size >= LIMITS.stepsPerRun && !steps.has(path)) {
+  if (isFull(turn, path)) {
     settleFailure(turn, path, failure('limit_exceeded', `a run has at most ${LIMITS.stepsPerRun} steps`))
     return 'done'
   }
   if (role === 'tool') return startTool(turn, path)
   if (role === 'turn') return startTurn(turn, path, plan)
-  if (role === 'step' && plan.each) return openEach(turn, path)
+  const layer = layerOf(plan, role)
+  if (layer === 'each') return openEach(turn, path)
+  if (layer === 'repeat') {
+    emit(turn, { type: 'step.opened', path, opening: { kind: 'repeat' } })
+    return 'done'
+  }
   if (plan.gate && !turn.state.steps.get(path)?.gateOpen) return askGate(turn, path)
-  return begin(turn, path, plan)
+  const cached = plan.cache ? takeCached(turn, path, plan, plan.cache) : 'none'
+  if (cached !== 'none') return cached
+  const admitted = admitStep(turn, path, plan.limits, plan.id)
+  return admitted === 'granted' ? begin(turn, path, plan) : admitted
 }
 
 const begin = (turn: Turn, path: string, plan: StepPlan): Looked => {
@@ -36,11 +54,16 @@ const begin = (turn: Turn, path: string, plan: StepPlan): Looked => {
     case 'tool': {
       // what repeating it would do is known only from the worker that serves it
       const effect = plan.effect ?? turn.tools.get(body.tool)?.effect
-      if (!effect) return hold(turn, path, `no worker serves tool ${body.tool}`)
+      if (!effect) return holdForTool(turn, path, body.tool)
       return dispatch(turn, path, { queue: toolQueue(body.tool), tool: body.tool, effect, timeoutMs: plan.timeoutMs })
     }
     case 'agent':
       return openAgent(turn, path, body)
+    case 'run':
+      return openRun(turn, path, body)
+    case 'block':
+      emit(turn, { type: 'step.opened', path, opening: { kind: 'block' } })
+      return 'done'
     case 'value':
       return completeValue(turn, path, body)
     case 'approval':
@@ -70,6 +93,9 @@ const startTool = (turn: Turn, path: string): Looked => {
     emit(turn, { type: 'step.failed', path, failure: failure('tool_unknown', message, { class: 'permanent' }) })
     return 'done'
   }
+  const action = use.plan?.declared?.action
+  if (action?.kind === 'run') return openRun(turn, path, action, use.args)
+  if (action?.kind === 'approval') return askApproval(turn, path, action, use.args)
   if (use.gate && !turn.state.steps.get(path)?.gateOpen) return askGate(turn, path)
   const { name, tool, binding, timeoutMs } = use
   return dispatch(turn, path, { queue: toolQueue(tool), tool: name, effect: binding.effect, timeoutMs })

@@ -42,9 +42,10 @@ export const toolUseOf = (turn: Turn, path: string): ResolvedToolUse | null => {
   const offered = agentTools(stepAt(turn, parent ?? ''))
   const binding = offered.find((tool) => tool.spec.name === use.name) ?? null
   const declared = plan.body.tools.find((tool) => tool.name === use.name) ?? null
+  const action = declared?.declared?.action
   return {
     name: use.name,
-    tool: declared?.declared?.tool ?? use.name,
+    tool: action?.kind === 'tool' ? action.tool : use.name,
     use,
     args: use.input,
     binding,

@@ -59,10 +59,13 @@ export interface LlmBody {
   settings: ModelSettings
 }
 
+/** What an inline tool of an agent does. */
+export type AgentToolAction = { kind: 'tool'; tool: string; with: Template } | RunBody | ApprovalBody
+
 export interface AgentTool {
   name: string
   /** null: a module tool; description and schema come from the workers' manifest. */
-  declared: { description: string; input: Record<string, Json>; tool: string; with: Template } | null
+  declared: { description: string; input: Record<string, Json>; action: AgentToolAction } | null
   effect: Effect | null
   gate: boolean
   timeoutMs: number | null
@@ -80,38 +83,76 @@ export interface AgentBody {
   tools: readonly AgentTool[]
 }
 
+export interface ApprovalBody {
+  kind: 'approval'
+  show: Template | null
+  assignee: string | null
+  expiresMs: number | null
+  onExpiry: 'reject' | 'approve' | 'escalate'
+}
+
+/** A child workflow. */
+export interface RunBody {
+  kind: 'run'
+  /** `name` or `name@3` */
+  workflow: string
+  /** null: nothing is said of it; a tool use gives its arguments, a step null. */
+  input: Template | null
+  detach: boolean
+}
+
 export type StepBody =
   | LlmBody
   | AgentBody
+  | ApprovalBody
+  | RunBody
   | { kind: 'tool'; tool: string; with: Template }
-  | {
-      kind: 'approval'
-      show: Template | null
-      assignee: string | null
-      expiresMs: number | null
-      onExpiry: 'reject' | 'approve' | 'escalate'
-    }
   /** `mode: for`: a duration text; `until`: an RFC 3339 time or epoch milliseconds. */
   | { kind: 'wait'; mode: 'for' | 'until'; time: Template }
   | { kind: 'signal'; name: Template; schema: Record<string, Json> | null; timeoutMs: number | null }
   | { kind: 'value'; value: Template }
+  /** Its steps are the scope of its own id; null output: a map of their outputs. */
+  | { kind: 'block'; output: Template | null }
 
 export interface EachPlan {
   in: Template
   /** The name the item has in expressions. */
   as: string
   concurrency: number
-  join: 'all' | 'settled'
+  join: 'all' | 'any' | 'settled' | { atLeast: number }
+}
+
+export interface RepeatPlan {
+  until: Template | null
+  max: number
+  onMax: 'complete' | 'fail'
+}
+
+/** A limit that is kept outside of the run, for the whole fleet. */
+export interface LimitPlan {
+  key: Template
+  limit: number
+  /** null: at a time; else starts in any so many milliseconds. */
+  perMs: number | null
 }
 
 export interface StepPlan {
+  /** Where it stands in the definition: `mail`, `block/inner`, `mail/compensate-1`. */
+  id: string
+  /** Id of the block it stands in; empty at the top. */
+  scope: string
   name: string
   body: StepBody
-  /** Steps it waits for: those its expressions mention and those in `needs`. Same scope, no repeats. */
+  /** Steps of the same scope it waits for: those its expressions mention and those in `needs`. No repeats. */
   needs: readonly string[]
+  /** Those of `needs` that may be skipped, as long as one of them has completed. */
+  needsAny: readonly string[]
   condition: Template | null
   each: EachPlan | null
+  repeat: RepeatPlan | null
   retry: RetryPolicy
+  /** Its own retry was declared, and not only a default. */
+  retryDeclared: boolean
   /** Of one attempt. */
   timeoutMs: number
   /** From when the step was first ready, with everything in it. */
@@ -119,17 +160,39 @@ export interface StepPlan {
   /** As declared; null: from the tool's manifest or the kind's default. */
   effect: Effect | null
   gate: boolean
-  onFailure: 'escalate' | 'fail' | 'continue'
+  /** null: nothing was said, which is `escalate` unless a step around it takes failures as results. */
+  onFailure: 'escalate' | 'fail' | 'continue' | { use: Json } | null
+  /** null: that of the run. */
+  priority: number | null
+  limits: readonly LimitPlan[]
+  cache: { key: Template | null; ttlMs: number } | null
+  /** It has a compensation: the step of id `<id>/compensate-1`. */
+  compensated: boolean
+}
+
+/** The steps of the definition, or of one block, by their ids in the order of the definition. */
+export interface ScopePlan {
+  names: ReadonlySet<string>
+  /** Step name → the names of the steps that wait for it. */
+  dependents: ReadonlyMap<string, readonly string[]>
 }
 
 export interface Plan {
   hash: string
   name: string
   definition: Definition
-  /** In the order of the definition. */
+  /** All steps, nested ones and compensations too, by id. */
   steps: ReadonlyMap<string, StepPlan>
-  /** Step → the steps that wait for it. */
-  dependents: ReadonlyMap<string, readonly string[]>
+  /** By id of the block; empty: the top. */
+  scopes: ReadonlyMap<string, ScopePlan>
+  /** Some step has a limit. */
+  limited: boolean
+  /** Some step has a compensation. */
+  compensates: boolean
+  /** From the start of a run. */
+  deadlineMs: number | null
+  /** Of runs. */
+  limits: readonly LimitPlan[]
   /** The run's output; null: a map of all steps' outputs. */
   output: Template | null
 }

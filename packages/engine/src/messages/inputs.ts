@@ -98,7 +98,8 @@ const toolUseInput = (turn: Turn, step: StepState): Input<ToolInput> => {
     return { ok: false, failure: failure('tool_input_invalid', 'arguments may not hold the keys $secret or $concat') }
   }
   if (!declared) return { ok: true, value: { tool: use.tool, with: asRecord(use.args) } }
-  const rendered = render(turn, declared.with, step.path, use.args)
+  if (declared.action.kind !== 'tool') return bad(step.path, `a ${declared.action.kind} runs no task`)
+  const rendered = render(turn, declared.action.with, step.path, { args: use.args })
   if (rendered === null) return null
   if (!rendered.ok) return bad(`tool ${use.name} with`, rendered.message)
   return { ok: true, value: { tool: use.tool, with: asRecord(rendered.value) } }

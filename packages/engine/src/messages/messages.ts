@@ -1,6 +1,7 @@
 // messages: what must leave because of a fact. Made from the state alone, so a message that was lost is made again,
 // the same, and publishing it twice is harmless.
 import {
+  type Command,
   ESCALATIONS_QUEUE,
   type EscalationNotice,
   type Event,
@@ -8,19 +9,35 @@ import {
   effectKey,
   type Json,
   type LlmInput,
+  type Payload,
   type Task,
   type ToolInput,
   taskId,
 } from '@stepfleet/contracts'
 import { lastAttempt, type StepState } from '../state/state.ts'
-import type { Turn } from '../turn.ts'
+import { parsePath } from '../state/paths.ts'
+import { planOf, type Turn } from '../turn.ts'
+import { type ChildStart, childMessages } from './children.ts'
 import { inputOf } from './inputs.ts'
 import { noticesOf } from './notices.ts'
+import { cacheMessages, placeMessages } from './places.ts'
 
 /** A job to publish. */
-export type Message =
+export type Job =
   | { kind: 'task'; queue: string; id: string; priority: number; payload: Task }
   | { kind: 'notice'; queue: string; id: string; priority: number; payload: EscalationNotice }
+
+/** What must leave because of a fact. Each may leave twice. */
+export type Message =
+  | Job
+  /** A child run to start; its input lies with the parent. */
+  | { kind: 'start'; child: ChildStart }
+  /** A command to another run; payloads it names lie with this one. */
+  | { kind: 'command'; command: Command }
+  /** A place under a limit is given back. */
+  | { kind: 'release'; key: string; path: string }
+  /** A finished output, to be taken again for a while. */
+  | { kind: 'cache'; key: string; ttlMs: number; output: Payload }
 
 /** The task of a dispatched step as it is out now; null: a payload must be loaded first. */
 const taskOf = (turn: Turn, event: EventOf<'step.dispatched'>, input: LlmInput | ToolInput): Message => {
@@ -36,7 +53,8 @@ const taskOf = (turn: Turn, event: EventOf<'step.dispatched'>, input: LlmInput |
     input: turn.values.pack(input as Json),
     ...(trace ? { trace } : {}),
   }
-  return { kind: 'task', queue: event.queue, id: taskId(ref), priority, payload: task }
+  const own = planOf(turn.plan, parsePath(event.path).node).priority
+  return { kind: 'task', queue: event.queue, id: taskId(ref), priority: own ?? priority, payload: task }
 }
 
 /** Still worth sending: the very delivery of the event is out. */
@@ -47,21 +65,30 @@ const isStillOut = (step: StepState | undefined, event: EventOf<'step.dispatched
 
 const NOTICE_PRIORITY = 3
 
+const taskMessages = (turn: Turn, event: EventOf<'step.dispatched'>): Message[] => {
+  const step = turn.state.steps.get(event.path)
+  if (!step || !isStillOut(step, event)) return []
+  const known = turn.inputs.get(event.seq)
+  if (known) return [taskOf(turn, event, known)]
+  const input = inputOf(turn, step)
+  return input?.ok ? [taskOf(turn, event, input.value)] : []
+}
+
+const noticeMessage = (notice: EscalationNotice): Message => ({
+  kind: 'notice',
+  queue: ESCALATIONS_QUEUE,
+  id: `${notice.ns}~${notice.case}.${notice.type}`,
+  priority: NOTICE_PRIORITY,
+  payload: notice,
+})
+
 /** The messages of a fact; empty when nothing has to leave (any more). `turn.missing` names payloads to load first. */
 export const messagesOf = (turn: Turn, event: Event): Message[] => {
-  if (event.type === 'step.dispatched') {
-    const step = turn.state.steps.get(event.path)
-    if (!step || !isStillOut(step, event)) return []
-    const known = turn.inputs.get(event.seq)
-    if (known) return [taskOf(turn, event, known)]
-    const input = inputOf(turn, step)
-    return input?.ok ? [taskOf(turn, event, input.value)] : []
-  }
-  return noticesOf(turn, event).map((notice) => ({
-    kind: 'notice',
-    queue: ESCALATIONS_QUEUE,
-    id: `${notice.ns}~${notice.case}.${notice.type}`,
-    priority: NOTICE_PRIORITY,
-    payload: notice,
-  }))
+  if (event.type === 'step.dispatched') return taskMessages(turn, event)
+  return [
+    ...noticesOf(turn, event).map(noticeMessage),
+    ...childMessages(turn, event),
+    ...placeMessages(turn, event),
+    ...cacheMessages(turn, event),
+  ]
 }

@@ -3,6 +3,7 @@ import type { AttemptView, CaseReason, EscalationNotice, Event, EventOf, Json } 
 import { parsePath } from '../state/paths.ts'
 import { type AttemptState, openCase, type StepState } from '../state/state.ts'
 import { load, type Turn } from '../turn.ts'
+import { cutBy } from './cut.ts'
 import { inputOf } from './inputs.ts'
 
 /** Attempts of a step as cases and run views show them. */
@@ -66,12 +67,13 @@ const openedNotice = (
   return payload
 }
 
-/** Kind of a step for people: an agent's parts are `llm` and `tool`. */
+/** Kind of a step for people: an agent's parts are `llm` and `tool`, a block is `steps`. */
 export const kindOf = (turn: Pick<Turn, 'plan'>, path: string): string => {
   const { node, role } = parsePath(path)
   if (role === 'turn') return 'llm'
   if (role === 'tool') return 'tool'
-  return turn.plan.steps.get(node)?.body.kind ?? 'unknown'
+  const kind = turn.plan.steps.get(node)?.body.kind ?? 'unknown'
+  return kind === 'block' ? 'steps' : kind
 }
 
 const closedNotice = (turn: Turn, event: Event, path: string, caseId: string): EscalationNotice => {
@@ -97,19 +99,14 @@ const actionOf = (event: Event): string => {
   return event.type
 }
 
-/** Cases that were open on what this fact cancelled: the parts of a composite, or all of an ended run. */
+/** Cases that were open on what this fact cancelled. */
 const cancelledCases = (turn: Turn, event: Event): EscalationNotice[] => {
-  const notices: EscalationNotice[] = []
-  if (turn.state.cutCases === 0) return notices
-  for (const step of turn.state.steps.values()) {
-    const open = step.phase === 'cancelled' && step.endSeq === event.seq ? openCase(step) : null
-    if (open) notices.push(closedNotice(turn, event, step.path, open))
-  }
-  return notices
+  if (turn.state.cutCases === 0) return []
+  return cutBy(turn, event).flatMap((step) => {
+    const open = openCase(step)
+    return open ? [closedNotice(turn, event, step.path, open)] : []
+  })
 }
-
-const endsComposite = (turn: Turn, event: Event): boolean =>
-  'path' in event && event.path !== undefined && turn.state.steps.get(event.path)?.opening != null
 
 /** What the desk is told because of a fact. Empty while `turn.missing` names payloads to load. */
 export const noticesOf = (turn: Turn, event: Event): EscalationNotice[] => {
@@ -117,20 +114,13 @@ export const noticesOf = (turn: Turn, event: Event): EscalationNotice[] => {
     case 'step.escalated':
     case 'approval.asked': {
       const notice = openedNotice(turn, event)
-      const closed = endsComposite(turn, event) ? cancelledCases(turn, event) : []
+      const closed = cancelledCases(turn, event)
       return notice ? [notice, ...closed] : closed
     }
     case 'escalation.resolved':
     case 'approval.given':
       return [closedNotice(turn, event, event.path, event.case)]
-    case 'step.skipped':
-    case 'step.overridden':
-    case 'step.failed':
-      return endsComposite(turn, event) ? cancelledCases(turn, event) : []
-    case 'run.failed':
-    case 'run.cancelled':
-      return cancelledCases(turn, event)
     default:
-      return []
+      return cancelledCases(turn, event)
   }
 }

@@ -1,10 +1,12 @@
 // blobs: payloads outside the state, as the driver keeps them: large ones must be loaded before they are there.
 import type { Json, Payload } from '@stepfleet/contracts'
+import { digest } from '../testing/digest.ts'
 import type { Values } from '../turn.ts'
 
 export class Blobs implements Values {
   /** Names of what had to be loaded, in order. */
   readonly loads: string[] = []
+  readonly digest = digest
   readonly #inlineChars: number
   readonly #kept = new Map<string, string>()
   readonly #cached = new Map<string, Json>()

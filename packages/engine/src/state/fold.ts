@@ -1,8 +1,8 @@
 // fold: one event onto the state. The only code that changes what a run is; it judges nothing and knows no plan.
 // The state is handed over: fold changes it in place and is deterministic in (state, event).
 import type { Event, EventOf, EventType, RunStatus } from '@stepfleet/contracts'
-import { type AttemptState, addUsage, isEnded, lastAttempt, type RunState, type StepState } from './state.ts'
-import { cancelInside, closeRun, end, enter, listen, reopen, stepOf, wakeListener } from './transitions.ts'
+import { type AttemptState, addUsage, isComposite, isEnded, lastAttempt, type RunState, type StepState } from './state.ts'
+import { cancelInside, closeRun, cutAllBut, end, enter, listen, reopen, stepOf, wakeListener } from './transitions.ts'
 
 const attemptOf = (step: StepState, attempt: number): AttemptState | undefined =>
   step.attempts.find((record) => record.attempt === attempt)
@@ -61,8 +61,6 @@ const dispatched = (state: RunState, event: EventOf<'step.dispatched'>): void =>
       outcome: 'out',
     })
   }
-  const parent = step.parent === null ? null : state.steps.get(step.parent)
-  if (parent && step.role === 'turn') parent.turns = Math.max(parent.turns, step.turn ?? 0)
 }
 
 /** A new series of attempts; what a composite had cancelled inside it may start again. */
@@ -99,8 +97,9 @@ const lookAtEverything = (state: RunState): void => {
   state.agenda.add('')
   for (const step of state.steps.values()) {
     if (isEnded(step)) continue
-    if (step.each) step.each.cursor = 0
+    step.cursor = 0
     state.agenda.add(step.path)
+    if (step.opening?.kind === 'block') state.agenda.add(`${step.path}/`)
   }
 }
 
@@ -114,15 +113,26 @@ const folders: Folders = {
     state.priority = event.priority
     state.env = event.env
     state.trace = event.trace ?? null
+    state.parent = event.parent ?? null
+    state.deadlineAtMs = event.deadlineAtMs ?? null
     state.startedAtMs = event.atMs
     state.agenda.add('')
   },
+  'run.held': (state, event) => {
+    state.heldWhy = event.why
+  },
   'step.opened': (state, event) => {
     const step = stepOf(state, event.path, event.atMs)
+    // it may have waited until now, and only then counted as such
+    enter(state, step, 'pending')
     step.opening = event.opening
-    if (event.opening.kind === 'each') step.each = { count: event.opening.count, cursor: 0, ended: 0 }
+    step.heldWhy = null
+    step.notBeforeMs = null
+    if (isComposite(step)) state.composites += 1
+    if (event.opening.kind === 'run' && !event.opening.detach) state.children += 1
     listen(state, step)
     enter(state, step, 'waiting')
+    if (event.opening.kind === 'block') state.agenda.add(`${step.path}/`)
   },
   'step.dispatched': dispatched,
   'step.lost': (state, event) => {
@@ -163,7 +173,8 @@ const folders: Folders = {
   'step.failed': (state, event) => {
     const step = stepOf(state, event.path, event.atMs)
     step.failure = event.failure
-    end(state, step, 'failed', event.atMs)
+    step.outward = event.outward ?? false
+    end(state, step, 'failed', event.atMs, event.output)
   },
   'step.skipped': (state, event) => end(state, stepOf(state, event.path, event.atMs), 'skipped', event.atMs),
   'step.overridden': (state, event) => {
@@ -215,6 +226,18 @@ const folders: Folders = {
     addUsage(state.cost, event.usage)
     attemptOf(stepOf(state, event.path, event.atMs), event.attempt)?.reported.push(event.delivery)
   },
+  'run.compensating': (state, event) => {
+    const { to, awaited } = event
+    state.closing = {
+      to,
+      awaited,
+      failure: event.failure ?? null,
+      path: event.path ?? null,
+      by: event.by ?? null,
+      reason: event.reason ?? null,
+    }
+    cutAllBut(state, new Set(awaited), event.atMs)
+  },
   'run.completed': (state, event) => {
     state.output = event.output
     closeRun(state, 'completed', event.atMs)
@@ -227,11 +250,14 @@ const folders: Folders = {
   'run.cancelled': (state, event) => closeRun(state, 'cancelled', event.atMs),
 }
 
+/** Something outside of it must come free before it begins. */
+const isHeld = (state: RunState): boolean => state.heldWhy !== null && state.steps.size === 0
+
 /** The status of a run that has not ended, by precedence. */
 const openStatus = (state: RunState): RunStatus => {
   if (state.paused) return 'paused'
   if (state.counts.scheduled > 0) return 'running'
-  if (state.counts.waiting > 0) return 'waiting'
+  if (state.counts.waiting > 0 || isHeld(state)) return 'waiting'
   return state.counts.escalated > 0 ? 'escalated' : 'running'
 }
 

@@ -1,23 +1,43 @@
 // snapshot: the fold of a journal up to a sequence number, as text. A cache: deleting it loses time only.
-
 import type { Plan } from '../definition/plan.ts'
 import { refreshAgenda } from './fold.ts'
-import { createState, type RunState, type StepState } from './state.ts'
+import { blankStep, createState, type RunState, type StepState } from './state.ts'
 import { armAllTimers } from './timers.ts'
 
 /** Counted up when the state's shape changes; a snapshot of another version is not read. */
-export const SNAPSHOT_VERSION = 1
+export const SNAPSHOT_VERSION = 2
+
+type StoredStep = Partial<StepState> & { path: string }
+
+/** What a step has beyond one that has just begun. A run of 100,000 steps is mostly that. */
+const DERIVED: ReadonlySet<string> = new Set(['parent', 'node', 'role', 'index', 'turn', 'cursor'])
+const BLANK = Object.entries(blankStep('x', 0)).filter(([key]) => !DERIVED.has(key))
+
+const isBlank = (value: unknown, blank: unknown): boolean =>
+  value === blank || (Array.isArray(blank) && Array.isArray(value) && value.length === 0)
+
+const storedStep = (step: StepState): StoredStep => {
+  const stored: Record<string, unknown> = {}
+  const known: Record<string, unknown> = { ...step }
+  for (const [key, blank] of BLANK) if (!isBlank(known[key], blank)) stored[key] = known[key]
+  return { ...stored, path: step.path }
+}
 
 /** What is stored: all that is not transient. Two equal folds give equal text. */
 export const toSnapshot = (state: RunState): string => {
-  const { steps, signals, agenda, backlog, timers, nextWakeMs, outChanges, items, signalWaiters, ...stored } = state
-  const kept = [...steps.values()].map((step) => (step.each ? { ...step, each: { ...step.each, cursor: 0 } } : step))
-  return JSON.stringify({ snapshot: SNAPSHOT_VERSION, ...stored, steps: kept, signals: [...signals] })
+  const { steps, signals, agenda, backlog, nudged, undo, timers, nextWakeMs, outChanges, items, signalWaiters, ...stored } =
+    state
+  return JSON.stringify({
+    snapshot: SNAPSHOT_VERSION,
+    ...stored,
+    steps: [...steps.values()].map(storedStep),
+    signals: [...signals],
+  })
 }
 
 interface Stored extends Omit<RunState, 'steps' | 'signals'> {
   snapshot: number
-  steps: StepState[]
+  steps: StoredStep[]
   signals: [string, RunState['signals'] extends Map<string, infer V> ? V : never][]
 }
 
@@ -28,7 +48,7 @@ export const fromSnapshot = (text: string): RunState | null => {
   return {
     ...createState(stored.ns, stored.run),
     ...stored,
-    steps: new Map(steps.map((step) => [step.path, step])),
+    steps: new Map(steps.map((step) => [step.path, Object.assign(blankStep(step.path, 0), step)])),
     signals: new Map(signals),
   }
 }

@@ -10,6 +10,7 @@ import type {
   Failure,
   Json,
   Opening,
+  Parent,
   Payload,
   RunStatus,
   StepStatus,
@@ -24,10 +25,11 @@ import { parsePath, type Role } from './paths.ts'
  * - `pending`: may start; the next decide starts it. Entered by a retry, a lost delivery, an approved gate.
  * - `scheduled`: a task is out. Left by an outcome, a loss, a time-out, an operator.
  * - `retrying`: the next attempt or delivery waits for its time, or for something outside the run.
- * - `waiting`: a composite, an approval, a wait or a signal that is open.
+ * - `waiting`: a composite, an approval, a wait, a signal or a child run that is open.
  * - `failing`: failed for good, its policy not yet applied. Never survives a decide.
  * - `escalated`: a case is open. Left by its resolution, or by a late result.
- * - ended: `completed failed skipped overridden cancelled`; nothing leaves these.
+ * - ended: `completed failed skipped overridden cancelled compensated`; only `completed` and `overridden` are left, for
+ *   `compensated`, and what was cancelled or failed inside of something that is asked for again begins anew.
  */
 export type Phase = Exclude<StepStatus, 'running'> | 'failing'
 
@@ -60,14 +62,6 @@ export interface ApprovalState {
   given: boolean
 }
 
-/** Progress of an `each`. */
-export interface EachState {
-  count: number
-  /** Items below this index have been started. */
-  cursor: number
-  ended: number
-}
-
 export interface StepState {
   path: string
   /** Path of the composite it belongs to; null at the top. */
@@ -78,18 +72,21 @@ export interface StepState {
   phase: Phase
   /** Item number, from 0; or the number of the tool use in its turn. */
   index: number | null
-  /** Turn of an agent, from 1. */
+  /** Turn of an agent, or iteration, from 1. */
   turn: number | null
   readyAtMs: number
   endedAtMs: number | null
   /** Sequence of the event that ended it. */
   endSeq: number | null
-  /** Direct parts of a composite that have not ended. */
+  /** Direct parts of a composite that have not ended, that have, and of those the ones that completed. */
   open: number
+  ended: number
+  completed: number
   opening: Opening | null
-  each: EachState | null
-  /** Newest turn of an agent; 0 before the first. */
-  turns: number
+  /** Items of an `each` below this have been started. Not a fact: 0 after a load. */
+  cursor: number
+  /** Newest turn of an agent, or iteration; 0 before the first. */
+  rounds: number
   attempts: AttemptState[]
   /** Attempts used up before an operator asked for a new series. */
   attemptsBefore: number
@@ -111,6 +108,8 @@ export interface StepState {
   editedAfter: number
   output: Payload | null
   failure: Failure | null
+  /** It failed, and what is around it failed with it. */
+  outward: boolean
   case: { id: string; reason: CaseReason; openedAtMs: number } | null
   cases: number
 }
@@ -120,6 +119,17 @@ export interface Timer {
   path: string
   kind: TimerKind
   atMs: number
+}
+
+/** A run on its way to its end: what has completed is undone first. */
+export interface Closing {
+  to: 'failed' | 'cancelled'
+  /** Tasks that were not cancelled: should they have happened, they are undone too. */
+  awaited: string[]
+  failure: Failure | null
+  path: string | null
+  by: string | null
+  reason: string | null
 }
 
 export interface RunState {
@@ -137,6 +147,11 @@ export interface RunState {
   priority: number
   env: Record<string, string>
   trace: Carrier | null
+  parent: Parent | null
+  deadlineAtMs: number | null
+  /** What it waits for before it begins, in words. */
+  heldWhy: string | null
+  closing: Closing | null
   paused: { by: string; reason: string | null; atMs: number } | null
   output: Payload | null
   failure: Failure | null
@@ -144,6 +159,10 @@ export interface RunState {
   steps: Map<string, StepState>
   /** Top-level steps that have ended. */
   topEnded: number
+  /** Steps that only hold others. */
+  composites: number
+  /** Child runs that were waited for, ended ones too. */
+  children: number
   /** Signals received and not consumed, first in first out. */
   signals: Map<string, Payload[]>
   counts: { scheduled: number; waiting: number; escalated: number }
@@ -151,10 +170,14 @@ export interface RunState {
   cutCases: number
   cost: Cost
 
-  /** transient: paths to look at; '' is the run itself. */
+  /** transient: paths to look at; the path of a block with a `/` at its end is its scope, '' the run itself. */
   agenda: Set<string>
   /** transient: ready tasks held back by the limit of tasks out. */
   backlog: Set<string>
+  /** transient: held steps that may try again before their time. */
+  nudged: Set<string>
+  /** transient: what is still to be undone, the next one last; null: not known. */
+  undo: string[] | null
   /** transient: by `<kind> <path>`. */
   timers: Map<string, Timer>
   /** transient: a lower bound of the timers' times; null: none. */
@@ -167,8 +190,20 @@ export interface RunState {
   signalWaiters: Map<string, Set<string>>
 }
 
-const ENDED: ReadonlySet<Phase> = new Set(['completed', 'failed', 'skipped', 'overridden', 'cancelled'])
+const ENDED: ReadonlySet<Phase> = new Set([
+  'completed',
+  'failed',
+  'skipped',
+  'overridden',
+  'cancelled',
+  'compensated',
+])
 export const isEnded = (step: StepState): boolean => ENDED.has(step.phase)
+/** It has an output of its own, made or given. */
+export const hasCompleted = (step: StepState): boolean => step.phase === 'completed' || step.phase === 'overridden'
+/** It only holds others: it is neither in flight nor waiting itself. */
+export const isComposite = ({ opening }: StepState): boolean =>
+  opening !== null && opening.kind !== 'wait' && opening.kind !== 'signal' && opening.kind !== 'run'
 export const runHasEnded = (state: RunState): boolean => state.endedAtMs !== null
 
 export const emptyCost = (): Cost => ({
@@ -195,18 +230,26 @@ export const createState = (ns: string, run: string): RunState => ({
   priority: 3,
   env: {},
   trace: null,
+  parent: null,
+  deadlineAtMs: null,
+  heldWhy: null,
+  closing: null,
   paused: null,
   output: null,
   failure: null,
   failedStep: null,
   steps: new Map(),
   topEnded: 0,
+  composites: 0,
+  children: 0,
   signals: new Map(),
   counts: { scheduled: 0, waiting: 0, escalated: 0 },
   cutCases: 0,
   cost: emptyCost(),
   agenda: new Set(),
   backlog: new Set(),
+  nudged: new Set(),
+  undo: null,
   timers: new Map(),
   nextWakeMs: null,
   outChanges: new Map(),
@@ -258,9 +301,11 @@ export const blankStep = (path: string, atMs: number): StepState => {
     endedAtMs: null,
     endSeq: null,
     open: 0,
+    ended: 0,
+    completed: 0,
     opening: null,
-    each: null,
-    turns: 0,
+    cursor: 0,
+    rounds: 0,
     attempts: [],
     attemptsBefore: 0,
     effect: null,
@@ -276,6 +321,7 @@ export const blankStep = (path: string, atMs: number): StepState => {
     editedAfter: 0,
     output: null,
     failure: null,
+    outward: false,
     case: null,
     cases: 0,
   }

@@ -46,7 +46,8 @@ export const armTimers = (plan: Plan, state: RunState, path: string): void => {
     return
   }
   const asking = step.phase === 'waiting' && step.approval !== null && !step.approval.given
-  const deadlineMs = step.role === 'step' ? (plan.steps.get(step.node)?.deadlineMs ?? null) : null
+  const whole = step.role === 'step' || step.role === 'compensation'
+  const deadlineMs = whole ? (plan.steps.get(step.node)?.deadlineMs ?? null) : null
   set(state, 'retry', path, step.phase === 'retrying' ? step.notBeforeMs : null)
   set(state, 'check', path, checkAt(step))
   set(state, 'wait', path, step.opening?.kind === 'wait' ? openUntil(step) : null)
@@ -55,12 +56,18 @@ export const armTimers = (plan: Plan, state: RunState, path: string): void => {
   set(state, 'deadline', path, deadlineMs === null || step.phase === 'escalated' ? null : step.readyAtMs + deadlineMs)
 }
 
+/** Sets the timer of the run itself. */
+export const armRun = (state: RunState): void => {
+  const over = state.endedAtMs !== null || state.closing !== null
+  set(state, 'deadline', '', over ? null : state.deadlineAtMs)
+}
+
 /** Looks at a task again later. Not a fact: after a load the first look simply comes early. */
 export const armCheck = (state: RunState, path: string, atMs: number): void => set(state, 'check', path, atMs)
 
 /**
- * Looks at a step that could not begin again later, because something outside the run is not there yet. Not a fact:
- * after a load the step is looked at anyhow.
+ * Looks at a step ('' is the run itself) that could not begin again later, because something outside the run is not
+ * there yet. Not a fact: after a load it is looked at anyhow.
  */
 export const lookAgain = (state: RunState, path: string, atMs: number): void => set(state, 'retry', path, atMs)
 
@@ -92,5 +99,6 @@ export const wakeAt = (state: RunState): number | null => (state.endedAtMs === n
 export const armAllTimers = (plan: Plan, state: RunState): void => {
   state.timers.clear()
   state.nextWakeMs = null
+  armRun(state)
   for (const path of state.steps.keys()) armTimers(plan, state, path)
 }

@@ -1,10 +1,21 @@
 // transitions: how a step or a run moves from one phase to another, with all that hangs on it. Used by fold alone.
 import { type Failure, failure, type Payload, type RunStatus } from '@stepfleet/contracts'
 import { isInside } from './paths.ts'
-import { blankStep, isEnded, lastAttempt, openCase, type Phase, type RunState, type StepState } from './state.ts'
+import {
+  blankStep,
+  hasCompleted,
+  isComposite,
+  isEnded,
+  lastAttempt,
+  openCase,
+  type Phase,
+  type RunState,
+  type StepState,
+} from './state.ts'
 
+/** What a step is a part of. What undoes a step is no part of it: that one has ended. */
 const parentOf = (state: RunState, step: StepState): StepState | undefined =>
-  step.parent === null ? undefined : state.steps.get(step.parent)
+  step.parent === null || step.role === 'compensation' ? undefined : state.steps.get(step.parent)
 
 /** The step of an event; made by the first event that names it. */
 export const stepOf = (state: RunState, path: string, atMs: number): StepState => {
@@ -13,7 +24,9 @@ export const stepOf = (state: RunState, path: string, atMs: number): StepState =
   const step = blankStep(path, atMs)
   state.steps.set(path, step)
   const parent = parentOf(state, step)
-  if (parent) parent.open += 1
+  if (!parent) return step
+  parent.open += 1
+  if (step.role === 'turn' || step.role === 'iteration') parent.rounds = Math.max(parent.rounds, step.turn ?? 0)
   return step
 }
 
@@ -23,13 +36,12 @@ const bucket = (phase: Phase): keyof RunState['counts'] | null => {
   return phase === 'waiting' || phase === 'retrying' ? 'waiting' : null
 }
 
-/** An open composite is neither in flight nor waiting: its parts are. */
-const counts = (step: StepState): boolean => step.opening?.kind !== 'each' && step.opening?.kind !== 'agent'
-
 /** Moves a step to a phase: the counts, what is out, and the agenda follow. */
 export const enter = (state: RunState, step: StepState, phase: Phase): void => {
-  const from = counts(step) || step.phase === 'escalated' ? bucket(step.phase) : null
-  const to = counts(step) || phase === 'escalated' ? bucket(phase) : null
+  // an open composite is neither in flight nor waiting: its parts are
+  const counts = !isComposite(step)
+  const from = counts || step.phase === 'escalated' ? bucket(step.phase) : null
+  const to = counts || phase === 'escalated' ? bucket(phase) : null
   if (from) state.counts[from] -= 1
   if (to) state.counts[to] += 1
   if (step.phase === 'scheduled' && phase !== 'scheduled') state.outChanges.set(step.path, null)
@@ -53,8 +65,7 @@ export const end = (
   atMs: number,
   output: Payload | null = null,
 ): void => {
-  // what completes has nothing open inside
-  if (phase !== 'completed') cancelInside(state, step, atMs)
+  cancelInside(state, step, atMs)
   enter(state, step, phase)
   step.output = output
   step.endedAtMs = atMs
@@ -64,13 +75,24 @@ export const end = (
   else if (openCase(step)) state.cutCases += 1
   stopListening(state, step)
   state.items.delete(step.path)
+  tellParent(state, step)
+}
+
+const tellParent = (state: RunState, step: StepState): void => {
+  if (state.closing) state.agenda.add('')
+  if (step.role === 'compensation') {
+    const undone = hasCompleted(step) ? state.steps.get(step.parent ?? '') : undefined
+    if (undone) undone.phase = 'compensated'
+    return
+  }
   const parent = parentOf(state, step)
   if (!parent) {
     state.topEnded += 1
     return
   }
   parent.open -= 1
-  if (parent.each && step.role === 'item') parent.each.ended += 1
+  parent.ended += 1
+  if (hasCompleted(step)) parent.completed += 1
   state.agenda.add(parent.path)
 }
 
@@ -98,29 +120,43 @@ const stopListening = (state: RunState, step: StepState): void => {
   if (state.signals.has(name)) wakeListener(state, name)
 }
 
-/** Ends the run: what is open is cancelled, what is transient is gone. */
-export const closeRun = (state: RunState, status: RunStatus, atMs: number): void => {
-  state.status = status
-  state.endedAtMs = atMs
+/** Cancels what is open, without looking at anything after it. */
+const cut = (state: RunState, step: StepState, atMs: number): void => {
+  if (openCase(step)) state.cutCases += 1
+  if (step.phase === 'scheduled') state.outChanges.set(step.path, null)
+  step.phase = 'cancelled'
+  step.endedAtMs = atMs
+  step.endSeq = state.version
+}
+
+/** Cancels everything that is open but for what is awaited, and forgets what was to be done next. */
+export const cutAllBut = (state: RunState, awaited: ReadonlySet<string>, atMs: number): void => {
+  state.counts = { scheduled: 0, waiting: 0, escalated: 0 }
   for (const step of state.steps.values()) {
     if (isEnded(step)) continue
-    if (openCase(step)) state.cutCases += 1
-    step.phase = 'cancelled'
-    step.endedAtMs = atMs
-    step.endSeq = state.version
+    if (!awaited.has(step.path)) cut(state, step, atMs)
+    else {
+      const to = bucket(step.phase)
+      if (to) state.counts[to] += 1
+    }
   }
-  state.counts = { scheduled: 0, waiting: 0, escalated: 0 }
-  for (const transient of [
-    state.agenda,
-    state.backlog,
-    state.timers,
-    state.outChanges,
-    state.items,
-    state.signalWaiters,
-  ]) {
+  for (const transient of [state.backlog, state.nudged, state.items, state.signalWaiters, state.timers]) {
     transient.clear()
   }
   state.nextWakeMs = null
+  state.undo = null
+  state.agenda.clear()
+  state.agenda.add('')
+}
+
+/** Ends the run: what is open is cancelled, what is transient is gone. */
+export const closeRun = (state: RunState, status: RunStatus, atMs: number): void => {
+  cutAllBut(state, new Set(), atMs)
+  state.status = status
+  state.endedAtMs = atMs
+  state.agenda.clear()
+  // the append deletes all of `out`
+  state.outChanges.clear()
 }
 
 /** A step that may begin anew: an open composite goes on, everything else starts again. What it has behind it stays. */
@@ -132,9 +168,11 @@ const begin = (state: RunState, step: StepState): void => {
   step.case = null
   // who was asked and did not open the gate is asked again
   if (!step.gateOpen) step.approval = null
-  const composite = step.opening?.kind === 'each' || step.opening?.kind === 'agent'
+  step.cursor = 0
+  const composite = isComposite(step)
   if (!composite) step.opening = null
   enter(state, step, composite ? 'waiting' : 'pending')
+  if (step.opening?.kind === 'block') state.agenda.add(`${step.path}/`)
 }
 
 /**
@@ -148,20 +186,32 @@ const undecided = (inner: StepState): Failure | null => {
   return failure('outcome_unknown', 'it was out when the step around it was given up; whether it happened is not known')
 }
 
-/** Opens a step again, and what was cancelled inside it. */
+/** A part that failed for good when nobody took it, or an item that a join took as its result, is tried anew. */
+const isTriedAnew = (inner: StepState, step: StepState): boolean =>
+  inner.phase === 'failed' && (inner.outward || (inner.role === 'item' && inner.parent === step.path))
+
+const reopenPart = (state: RunState, step: StepState, inner: StepState): void => {
+  const anew = isTriedAnew(inner, step)
+  if (!anew && inner.phase !== 'cancelled') return
+  const parent = parentOf(state, inner)
+  if (parent) {
+    parent.open += 1
+    parent.ended -= 1
+  }
+  if (!anew && openCase(inner)) state.cutCases -= 1
+  begin(state, inner)
+  inner.outward = false
+  if (anew) inner.attemptsBefore = lastAttempt(inner)?.attempt ?? 0
+  inner.failure = anew ? null : undecided(inner)
+  if (inner.failure) enter(state, inner, 'failing')
+}
+
+/** Opens a step again, and what was cancelled, or failed without being a result, inside it. */
 export const reopen = (state: RunState, step: StepState, atMs: number): void => {
   begin(state, step)
   step.readyAtMs = atMs
   if (!step.opening) return
-  if (step.each) step.each.cursor = 0
   for (const inner of state.steps.values()) {
-    if (inner.phase !== 'cancelled' || !isInside(inner.path, step.path)) continue
-    const parent = parentOf(state, inner)
-    if (parent) parent.open += 1
-    if (parent?.each && inner.role === 'item') parent.each.ended -= 1
-    if (openCase(inner)) state.cutCases -= 1
-    begin(state, inner)
-    inner.failure = undecided(inner)
-    if (inner.failure) enter(state, inner, 'failing')
+    if (isInside(inner.path, step.path)) reopenPart(state, step, inner)
   }
 }

@@ -3,6 +3,7 @@
 // mutants of it can be played the same way.
 import type { Command, Event, Failure, Json, Outcome, Payload, Task, ToolManifest, Usage } from '@stepfleet/contracts'
 import type * as Engine from '../index.ts'
+import { digest } from './digest.ts'
 
 export type EngineModule = typeof Engine
 
@@ -65,6 +66,7 @@ const RUN = 'r1'
 const values: Engine.Values = {
   load: (payload: Payload) => ('value' in payload ? payload.value : undefined),
   pack: (value: Json) => ({ value }),
+  digest,
 }
 
 /** Mutable parts of one play. */

@@ -8,6 +8,7 @@ import { BeatWatch } from './beats.ts'
 import { Due } from './due.ts'
 import { Losses } from './losses.ts'
 import { sendLate } from './outbox.ts'
+import type { Outside } from './outside.ts'
 import { Plans } from './plans.ts'
 import { Pump } from './pump.ts'
 import { Runs } from './runs.ts'
@@ -33,6 +34,8 @@ export interface EngineOptions {
   publisher: Publisher
   /** The publisher shares the store's one connection, so that order is kept between the two. */
   ordered: boolean
+  /** What runs ask of the fleet, and what leaves them that is no job. */
+  outside: Outside
   logger: Logger
   cacheBytes: number
 }
@@ -77,6 +80,7 @@ export class Engine {
       publisher,
       logger,
       engine: id,
+      outside: options.outside,
       ordered: options.ordered,
       runs: this.#runs,
       tools: () => this.#tools,
@@ -210,8 +214,8 @@ export class Engine {
   }
 
   get #deps() {
-    const { store, publisher, logger, id } = this.#options
-    return { store, publisher, logger, engine: id, plans: this.#plans, tools: () => this.#tools }
+    const { store, publisher, logger, id, outside } = this.#options
+    return { store, publisher, logger, outside, engine: id, plans: this.#plans, tools: () => this.#tools }
   }
 
   async #sendLate(): Promise<void> {

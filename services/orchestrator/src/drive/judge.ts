@@ -19,17 +19,20 @@ import {
   lastAttempt,
   type Message,
   messagesOf,
+  type Job,
   type Turn,
   wakeAt,
 } from '@stepfleet/engine'
 import type { Publisher } from '@stepfleet/runtime'
 import type { Append, MailboxEntry, Store } from '../store/port.ts'
+import type { From, Leaving, Outside } from './outside.ts'
 import type { LoadedRun } from './runs.ts'
 
 export interface JudgeDeps {
   store: Store
   publisher: Pick<Publisher, 'findJob'>
   engine: string
+  outside: Outside
   tools(): ReadonlyMap<string, ToolManifest>
 }
 
@@ -81,14 +84,40 @@ const observe = async (deps: JudgeDeps, run: LoadedRun, nowMs: number): Promise<
   return seen
 }
 
-/** Decides until nothing follows, loading the payloads that are asked for in between. */
+/** Asks the fleet what the engine asks, all at once: who asks first is served first. */
+const answerAll = async (deps: JudgeDeps, run: LoadedRun, turn: Turn): Promise<void> => {
+  const asks = [...turn.asks]
+  turn.asks.clear()
+  const from: From = { ns: run.ns, run: run.run, seq: run.state.version }
+  const answers = await Promise.all(asks.map(([, ask]) => deps.outside.answer(from, ask)))
+  for (const [at, [text]] of asks.entries()) {
+    const answer = answers[at]
+    if (answer) turn.answers.set(text, answer)
+  }
+}
+
+/** Decides until nothing follows, with the payloads and answers that are asked for in between. */
 const decideWhole = async (deps: JudgeDeps, run: LoadedRun, turn: Turn): Promise<void> => {
   decide(turn)
-  while (turn.missing.size > 0) {
+  while (turn.missing.size > 0 || turn.asks.size > 0) {
     await run.values.fetch(deps.store, run.ns, run.run, turn.missing)
     turn.missing.clear()
+    if (turn.asks.size > 0) await answerAll(deps, run, turn)
     decide(turn)
   }
+}
+
+export const isJob = (message: Message): message is Job => message.kind === 'task' || message.kind === 'notice'
+
+/** Jobs of queues, and what goes elsewhere. */
+export const sorted = (messages: readonly Message[]): { jobs: Job[]; others: Leaving[] } => {
+  const jobs: Job[] = []
+  const others: Leaving[] = []
+  for (const message of messages) {
+    if (isJob(message)) jobs.push(message)
+    else others.push(message)
+  }
+  return { jobs, others }
 }
 
 const messagesWhole = async (deps: JudgeDeps, run: LoadedRun, turn: Turn): Promise<Judged['outgoing']> => {

@@ -1,7 +1,7 @@
 // Outbox: messages whose append went through but that have not left. The owner makes them again from the journal.
 import type { Logger, Publisher } from '@stepfleet/runtime'
 import type { Store } from '../store/port.ts'
-import { type JudgeDeps, remake } from './judge.ts'
+import { type JudgeDeps, remake, sorted } from './judge.ts'
 import type { Plans } from './plans.ts'
 import { loadRun } from './runs.ts'
 
@@ -24,7 +24,9 @@ export const sendLate = async (deps: OutboxDeps, shard: number, lateMs: number =
     const loaded = await loadRun(deps, ns, run)
     const [event] = loaded ? await deps.store.journal(ns, run, Number(message), 1) : []
     const messages = loaded && event ? await remake(deps, loaded, event) : []
-    await deps.publisher.publish(messages)
+    const { jobs, others } = sorted(messages)
+    await deps.publisher.publish(jobs)
+    for (const other of others) await deps.outside.leave({ ns, run, seq: Number(message) }, other)
   }
   if (late.length > 0) {
     await deps.store.sent(shard, late)

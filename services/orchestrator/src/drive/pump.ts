@@ -3,7 +3,7 @@
 import { fullRunId } from '@stepfleet/contracts'
 import { type Logger, type Publisher, withSpan } from '@stepfleet/runtime'
 import type { Appended, Store } from '../store/port.ts'
-import { type Entry, type JudgeDeps, type Judged, judge } from './judge.ts'
+import { type Entry, isJob, type JudgeDeps, type Judged, judge } from './judge.ts'
 import type { Runs } from './runs.ts'
 
 /** Commands of one run that go into one append. */
@@ -211,7 +211,7 @@ export class Pump {
       const appending = this.#deps.store.append(judged.map(({ append }) => append))
       // On the same connection, behind the append and without waiting for it: one round trip less in every hand-off. If
       // the append is refused, nothing is out, and no claim is granted for what was published.
-      const items = judged.flatMap((one) => one.outgoing.map(({ message }) => message))
+      const items = jobsOf(judged)
       if (this.#deps.ordered && items.length > 0) published = this.#deps.publisher.publish(items)
       published?.catch(() => {})
       answers = await appending
@@ -258,10 +258,12 @@ export class Pump {
 
   /** Publishes and marks as sent. What fails to leave stays `unsent` and is published by the outbox. */
   async publish(leaving: readonly Judged[], published?: Promise<void>): Promise<void> {
-    const items = leaving.flatMap((one) => one.outgoing.map(({ message }) => message))
-    if (items.length === 0) return
+    const jobs = jobsOf(leaving)
+    const count = leaving.reduce((sum, { outgoing }) => sum + outgoing.length, 0)
+    if (count === 0) return
     try {
-      await (published ?? this.#deps.publisher.publish(items))
+      await (published ?? this.#deps.publisher.publish(jobs))
+      if (count > jobs.length) await Promise.all(leaving.map((one) => this.#leave(one)))
       const byShard = new Map<number, { ns: string; run: string; message: string }[]>()
       for (const { run, append, entries } of leaving) {
         const shard = entries[0]?.shard ?? 0
@@ -270,7 +272,16 @@ export class Pump {
       }
       await Promise.all([...byShard].map(([shard, sent]) => this.#deps.store.sent(shard, sent)))
     } catch (error) {
-      this.#deps.logger.warn({ err: error, messages: items.length }, 'messages did not leave; they stay unsent')
+      this.#deps.logger.warn({ err: error, messages: count }, 'messages did not leave; they stay unsent')
+    }
+  }
+
+  /** What goes to other runs, and to what the fleet shares: only after the append, in the order of the facts. */
+  async #leave({ run, outgoing }: Judged): Promise<void> {
+    for (const { seq, message } of outgoing) {
+      if (!isJob(message)) await this.#deps.outside.leave({ ns: run.ns, run: run.run, seq }, message)
     }
   }
 }
+
+const jobsOf = (judged: readonly Judged[]) => judged.flatMap((one) => one.outgoing.map(({ message }) => message).filter(isJob))

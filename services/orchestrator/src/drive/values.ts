@@ -21,10 +21,14 @@ export class RunValues implements Values {
     const text = JSON.stringify(value)
     const bytes = text.length > LIMITS.inlinePayloadBytes / 3 ? Buffer.byteLength(text) : text.length
     if (bytes <= LIMITS.inlinePayloadBytes) return { value }
-    const blob = createHash('sha256').update(text).digest('hex')
+    const blob = this.digest(text)
     this.#unwritten.set(blob, text)
     this.#keep(blob, value, text.length)
     return { blob, bytes }
+  }
+
+  digest(text: string): string {
+    return createHash('sha256').update(text).digest('hex')
   }
 
   /** Loads what a turn missed. Throws when a blob that the journal names is gone: the run cannot be decided. */

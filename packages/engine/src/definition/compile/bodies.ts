@@ -1,7 +1,17 @@
 // The body of a step: its kind with everything resolved and every template compiled.
 import type { Definition, Json, StepDefinition } from '@stepfleet/contracts'
 import { compileTemplate, type TemplateOptions } from '../../expressions.ts'
-import type { AgentBody, AgentTool, LlmBody, ModelSettings, StepBody, Template } from '../plan.ts'
+import type {
+  AgentBody,
+  AgentTool,
+  AgentToolAction,
+  ApprovalBody,
+  LlmBody,
+  ModelSettings,
+  RunBody,
+  StepBody,
+  Template,
+} from '../plan.ts'
 import { DEFAULT_MAX_TURNS, durationMs, retryPolicy, toolEffect } from './defaults.ts'
 
 /** What the bodies of one step are compiled with. */
@@ -12,7 +22,7 @@ export interface Context {
 }
 
 const VALUE: TemplateOptions = { secrets: false }
-const TEXT: TemplateOptions = { secrets: false, text: true }
+export const TEXT: TemplateOptions = { secrets: false, text: true }
 const WITH: TemplateOptions = { secrets: true }
 
 /** Compiles a template that registration has accepted; throws on a bug. */
@@ -57,18 +67,22 @@ const moduleTool = (name: string): AgentTool => ({
   retry: null,
 })
 
+const actionOf = (context: Context, entry: Exclude<ToolEntry, string>): AgentToolAction => {
+  if ('run' in entry) return run(context, entry.run)
+  if ('approval' in entry) return approval(context, entry.approval)
+  return { kind: 'tool', tool: entry.tool, with: template(context, entry.with ?? {}, WITH) }
+}
+
 const agentTool = (context: Context, entry: ToolEntry): AgentTool => {
   if (typeof entry === 'string') return moduleTool(entry)
+  const { name, description, input } = entry
+  const declared = { description, input, action: actionOf(context, entry) }
+  if (!('tool' in entry)) return { ...moduleTool(name), declared }
   const effect = toolEffect(entry)
   const known = entry.retry !== undefined || effect !== null
   return {
-    name: entry.name,
-    declared: {
-      description: entry.description,
-      input: entry.input,
-      tool: entry.tool,
-      with: template(context, entry.with ?? {}, WITH),
-    },
+    name,
+    declared,
     effect,
     gate: entry.gate ?? false,
     timeoutMs: entry.timeout === undefined ? null : durationMs(entry.timeout),
@@ -87,13 +101,23 @@ const agent = (context: Context, body: Agent): AgentBody => ({
   tools: (body.tools ?? []).map((entry) => agentTool(context, entry)),
 })
 
-const approval = (context: Context, body: NonNullable<StepDefinition['approval']>): StepBody => ({
+const approval = (context: Context, body: NonNullable<StepDefinition['approval']>): ApprovalBody => ({
   kind: 'approval',
   show: body.show === undefined ? null : template(context, body.show),
   assignee: body.assignee ?? null,
   expiresMs: body.expires === undefined ? null : durationMs(body.expires),
   onExpiry: body.on_expiry ?? 'reject',
 })
+
+const run = (context: Context, body: NonNullable<StepDefinition['run']>): RunBody => {
+  const said = typeof body === 'string' ? { workflow: body } : body
+  return {
+    kind: 'run',
+    workflow: said.workflow,
+    input: said.input === undefined ? null : template(context, said.input),
+    detach: said.detach ?? false,
+  }
+}
 
 const wait = (context: Context, body: NonNullable<StepDefinition['wait']>): StepBody => {
   if (typeof body === 'string') return { kind: 'wait', mode: 'for', time: template(context, body) }
@@ -119,6 +143,10 @@ export const compileBody = (context: Context, step: StepDefinition): StepBody =>
   if (step.approval) return approval(context, step.approval)
   if (step.wait !== undefined) return wait(context, step.wait)
   if (step.signal !== undefined) return signal(context, step.signal)
+  if (step.run !== undefined) return run(context, step.run)
+  if (step.steps) {
+    return { kind: 'block', output: step.output === undefined ? null : template(context, step.output) }
+  }
   if (step.value !== undefined) return { kind: 'value', value: template(context, step.value) }
   throw new Error('a step without a kind')
 }

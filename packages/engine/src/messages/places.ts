@@ -1,0 +1,57 @@
+// places: what is given back, or kept for others, when a step or a run has ended.
+import type { Event, Payload } from '@stepfleet/contracts'
+import { cacheKeyOf } from '../decide/cache.ts'
+import { isBody } from '../decide/layers.ts'
+import { limitKeyOf } from '../decide/limits.ts'
+import type { LimitPlan } from '../definition/plan.ts'
+import { isEnded, type StepState } from '../state/state.ts'
+import { planOf, type Turn } from '../turn.ts'
+import { cutBy } from './cut.ts'
+
+interface Release {
+  kind: 'release'
+  key: string
+  path: string
+}
+
+/** Places under limits of so many at a time; a start under a rate is used up. */
+const releasesOf = (turn: Turn, limits: readonly LimitPlan[], path: string): Release[] =>
+  limits.flatMap((limit): Release[] => {
+    if (limit.perMs !== null) return []
+    const key = limitKeyOf(turn, limit, path)
+    return key?.ok ? [{ kind: 'release', key: key.key, path }] : []
+  })
+
+const ofStep = (turn: Turn, step: StepState): Release[] =>
+  isBody(turn.plan, step) ? releasesOf(turn, planOf(turn.plan, step.node).limits, step.path) : []
+
+/** Given back when a step has ended or waits for a person, whether it had a place or not. */
+export const placeMessages = (turn: Turn, event: Event): Release[] => {
+  const { plan, state } = turn
+  const given: Release[] = []
+  if (plan.limited) {
+    const own = 'path' in event && event.path !== undefined ? state.steps.get(event.path) : undefined
+    if (own && (own.endSeq === event.seq || event.type === 'step.escalated')) given.push(...ofStep(turn, own))
+    for (const step of cutBy(turn, event)) given.push(...ofStep(turn, step))
+  }
+  const over = event.type === 'run.completed' || event.type === 'run.failed' || event.type === 'run.cancelled'
+  if (over && plan.limits.length > 0) given.push(...releasesOf(turn, plan.limits, ''))
+  return given
+}
+
+interface Cached {
+  kind: 'cache'
+  key: string
+  ttlMs: number
+  output: Payload
+}
+
+/** A finished output that the definition says may be taken again. */
+export const cacheMessages = (turn: Turn, event: Event): Cached[] => {
+  if (event.type !== 'step.completed' || event.cached) return []
+  const step = turn.state.steps.get(event.path)
+  const plan = step && planOf(turn.plan, step.node)
+  if (!step || !plan?.cache || !isEnded(step) || !isBody(turn.plan, step) || step.edit) return []
+  const key = cacheKeyOf(turn, event.path, plan, plan.cache)
+  return key?.ok ? [{ kind: 'cache', key: String(key.value), ttlMs: plan.cache.ttlMs, output: event.output }] : []
+}

@@ -1,0 +1,270 @@
+// The world of a simulation: the runs, and the workers, limits and caches around them, in virtual time.
+import type { Command, Event, Json, Observation, Outcome, ToolManifest } from '@stepfleet/contracts'
+import { taskId } from '@stepfleet/contracts'
+import { type Answer, type Ask, dueChecks, lastAttempt, type Message, parsePath, runHasEnded, wakeAt } from '@stepfleet/engine'
+import { startChild } from './children.ts'
+import { BrokenHistory, TooManyEvents } from './errors.ts'
+import type { Faults } from './faults.ts'
+import { Limits } from './limits.ts'
+import type { Mocks } from './mocks.ts'
+import { stepNames, taskNames } from './names.ts'
+import type { People } from './people.ts'
+import { answerNotice } from './respond.ts'
+import type { SchemaChecks } from './schema-checks.ts'
+import { calledName, ENGINE, type RunParts, SimulatedRun, valueOf } from './simulated-run.ts'
+import { VirtualTime } from './virtual-time.ts'
+import type { PlannedWorkflow } from './workflows.ts'
+import { callOf, work } from './worker.ts'
+
+export const WORKER = 'simulated'
+/** Wakes in a row that lead to nothing, with nothing else to come: what a run waits for does not happen. */
+const IDLE_WAKES = 1_000
+const DURATION_MS = { llm: 2_000, tool: 200 } as const
+
+export interface WorldParts {
+  ns: string
+  startAtMs: number
+  maxEvents: number
+  mocks: Mocks
+  faults: Faults
+  people: People
+  checks: SchemaChecks
+  tools: ReadonlyMap<string, ToolManifest>
+  /** Milliseconds, named as mocks are. */
+  durations: ReadonlyMap<string, number>
+  env: Record<string, string>
+  /** Child workflows by `name` or `name@version`. */
+  workflows: ReadonlyMap<string, PlannedWorkflow>
+}
+
+/** Something to be told in the timeline that no event tells. */
+export interface Remark {
+  atMs: number
+  path: string
+  what: string
+  detail: string
+}
+
+export interface Logged {
+  run: SimulatedRun
+  event: Event
+}
+
+type TaskMessage = Extract<Message, { kind: 'task' }>
+
+export class World {
+  readonly parts: WorldParts
+  readonly time: VirtualTime
+  readonly runs = new Map<string, SimulatedRun>()
+  /** All events of all runs, in the order they were made. */
+  readonly log: Logged[] = []
+  readonly remarks: Remark[] = []
+  readonly assumed = new Set<string>()
+  readonly #limits = new Limits()
+  readonly #cache = new Map<string, { value: Json; untilMs: number }>()
+  /** Tasks that a worker has taken, by id: a second job of the same finds nothing to claim. */
+  readonly #claims = new Map<string, number>()
+  /** When each run is woken next. */
+  readonly #wakes = new Map<string, number>()
+  /** Things to come that are no wakes. */
+  #coming = 0
+  #idle = 0
+
+  constructor(parts: WorldParts) {
+    this.parts = parts
+    this.time = new VirtualTime(parts.startAtMs)
+  }
+
+  /** A run begins. */
+  start(parts: Omit<RunParts, 'answer'>, command: Command): SimulatedRun {
+    const run: SimulatedRun = new SimulatedRun({ ...parts, answer: (question) => this.#answer(run, question) })
+    this.runs.set(parts.run, run)
+    this.give(run, command)
+    return run
+  }
+
+  /** Something happens after a while. */
+  later(afterMs: number, act: () => void | Promise<void>): void {
+    this.#coming += 1
+    this.time.at(this.time.nowMs + afterMs, () => {
+      this.#coming -= 1
+      return act()
+    })
+  }
+
+  /** Until nothing is left to happen. */
+  async play(): Promise<void> {
+    while (this.#coming > 0 || this.#idle < IDLE_WAKES) if (!(await this.time.next())) return
+  }
+
+  /** A command to a run, and all that comes of it; true when it was applied. */
+  give(run: SimulatedRun, command: Command, observed?: ReadonlyMap<string, Observation>): boolean {
+    const { verdict, events, messages } = run.give(command, this.time.nowMs, observed)
+    this.#idle = events.length > 0 ? 0 : this.#idle + 1
+    for (const event of events) this.log.push({ run, event })
+    if (this.log.length > this.parts.maxEvents) throw new TooManyEvents(this.parts.maxEvents, this.#busiest())
+    const leaving = events.some((event) => this.#crashes(run, event)) ? this.#crash(run, events, messages) : messages
+    for (const message of leaving) this.#send(run, message)
+    this.#armWake(run)
+    if (verdict.status === 'refused' && command.by.kind === 'operator') {
+      const path = 'path' in command ? command.path : ''
+      this.remark(run, path, 'refused', `${command.type}: ${verdict.message}`)
+    }
+    return verdict.status === 'applied'
+  }
+
+  remark(run: SimulatedRun, path: string, what: string, detail: string): void {
+    this.remarks.push({ atMs: this.time.nowMs, path: run.fullPath(path), what, detail })
+  }
+
+  durationMs(names: readonly string[], defaultMs: number): number {
+    const name = names.find((one) => this.parts.durations.has(one))
+    return (name === undefined ? undefined : this.parts.durations.get(name)) ?? defaultMs
+  }
+
+  #busiest(): string {
+    const counts = new Map<string, number>()
+    for (const { run, event } of this.log) {
+      const id = 'path' in event && event.path !== undefined ? run.fullId(event.path) : 'the run itself'
+      counts.set(id, (counts.get(id) ?? 0) + 1)
+    }
+    return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0] ?? ''
+  }
+
+  #crashes(run: SimulatedRun, event: Event): boolean {
+    if (!('path' in event) || event.path === undefined || event.type.startsWith('run.')) return false
+    const step = run.state.steps.get(event.path)
+    if (step?.endSeq !== event.seq) return false
+    return this.parts.faults.crashesAfter(stepNames(run.prefix, event.path), run.fullPath(event.path))
+  }
+
+  /** What was about to leave is lost with the engine, and made again from the journal. */
+  #crash(run: SimulatedRun, events: readonly Event[], lost: readonly Message[]): readonly Message[] {
+    const again = run.crash(events)
+    if (JSON.stringify(again) !== JSON.stringify(lost)) {
+      throw new BrokenHistory(`after a crash other messages leave ${run.run} than before`)
+    }
+    this.remark(run, '', 'crashed', 'the engine lost its state and made it again from the journal')
+    return again
+  }
+
+  #send(run: SimulatedRun, message: Message): void {
+    switch (message.kind) {
+      case 'task':
+        this.#takeTask(run, message)
+        return
+      case 'notice':
+        answerNotice(this, run, message.payload)
+        return
+      case 'start':
+        this.later(0, () => startChild(this, run, message.child))
+        return
+      case 'command': {
+        const { command } = message
+        this.later(0, () => {
+          const other = this.runs.get(command.run)
+          if (other) this.give(other, command)
+        })
+        return
+      }
+      case 'release':
+        for (const place of this.#limits.release(message.key, { run: run.run, path: message.path })) this.#nudge(place)
+        return
+      case 'cache':
+        this.#cache.set(message.key, { value: valueOf(message.output), untilMs: this.time.nowMs + message.ttlMs })
+        return
+    }
+  }
+
+  /** A place has come free: who waits for it asks again. */
+  #nudge({ run: id, path }: { run: string; path: string }): void {
+    this.later(0, () => {
+      const run = this.runs.get(id)
+      if (run && !runHasEnded(run.state)) this.give(run, { ...this.#base(run, `wake/${path}`), type: 'wake', paths: [path] })
+    })
+  }
+
+  #answer(run: SimulatedRun, question: Ask): Answer {
+    const { nowMs } = this.time
+    if (question.kind === 'limit') return this.#limits.ask(question, { run: run.run, path: question.path }, nowMs)
+    const found = this.#cache.get(question.key)
+    return { kind: 'cache', found: found && found.untilMs > nowMs ? { value: found.value } : null }
+  }
+
+  #base(run: SimulatedRun, id: string) {
+    return { id: `${id}/${this.log.length}`, ns: run.ns, run: run.run, by: ENGINE }
+  }
+
+  #armWake(run: SimulatedRun): void {
+    const atMs = wakeAt(run.state)
+    const known = this.#wakes.get(run.run)
+    if (atMs === null || (known !== undefined && known <= atMs)) return
+    this.#wakes.set(run.run, atMs)
+    this.time.at(atMs, () => {
+      // an earlier one has been asked for since, and has taken its place
+      if (this.#wakes.get(run.run) !== atMs) return
+      this.#wakes.delete(run.run)
+      this.#wake(run)
+    })
+  }
+
+  #wake(run: SimulatedRun): void {
+    const dueMs = wakeAt(run.state)
+    if (dueMs === null || dueMs > this.time.nowMs) this.#armWake(run)
+    else this.give(run, { ...this.#base(run, 'wake'), type: 'wake' }, this.#observe(run))
+  }
+
+  /** What an orchestrator would see of the tasks that a wake looks at. */
+  #observe(run: SimulatedRun): Map<string, Observation> {
+    const seen = new Map<string, Observation>()
+    for (const path of dueChecks(run.state, this.time.nowMs)) {
+      const step = run.state.steps.get(path)
+      const last = step && lastAttempt(step)
+      if (!step || !last) continue
+      const task = taskId({ ns: run.ns, run: run.run, path, attempt: last.attempt, delivery: last.delivery })
+      const claimedAtMs = this.#claims.get(task) ?? null
+      seen.set(path, { task, claimedAtMs, begun: step.effect === 'once', reported: false, jobMissing: false })
+    }
+    return seen
+  }
+
+  /** A worker takes the task at once: the simulated fleet is never short of workers. */
+  #takeTask(run: SimulatedRun, { id, payload: task }: TaskMessage): void {
+    if (this.#claims.has(id)) return
+    const claimedAtMs = this.time.nowMs
+    this.#claims.set(id, claimedAtMs)
+    const input = valueOf(task.input)
+    const names = taskNames(run.prefix, task.path, task.kind === 'llm' ? { model: modelOf(input) } : { tools: toolsOf(run, task.path, input) })
+    const durationMs = this.durationMs(names, DURATION_MS[task.kind])
+    if (this.parts.faults.losesWorker(names, run.fullPath(task.path))) {
+      this.later(Math.floor(Math.min(durationMs, task.timeoutMs) / 2), () => {
+        const { path, attempt, delivery, effect } = task
+        this.give(run, { ...this.#base(run, 'lost'), type: 'lost', path, attempt, delivery, worker: WORKER, begun: effect === 'once' })
+      })
+      return
+    }
+    this.later(Math.min(durationMs, task.timeoutMs), async () => {
+      if (!run.isOut(task)) return
+      const job = { task, names, call: callOf(run, task) }
+      const answered = await work({ ...this.parts, assume: (path) => this.assumed.add(path) }, run, job, durationMs > task.timeoutMs)
+      const { path, attempt, delivery } = task
+      const outcome: Outcome = { path, attempt, delivery, worker: WORKER, claimedAtMs, durationMs, ...answered }
+      const command: Command = { id, ns: run.ns, run: run.run, by: { kind: 'worker', id: WORKER }, type: 'outcome', outcome }
+      this.give(run, command)
+      if (this.parts.faults.deliversTwice(names, run.fullPath(path))) this.give(run, command)
+    })
+  }
+}
+
+const fieldOf = (input: Json, field: string): string => {
+  const value = input !== null && typeof input === 'object' && !Array.isArray(input) ? input[field] : undefined
+  return typeof value === 'string' ? value : ''
+}
+const modelOf = (input: Json): string => fieldOf(input, 'model')
+
+/** What the model called it, and the tool behind that name. */
+const toolsOf = (run: SimulatedRun, path: string, input: Json): string[] => {
+  const tool = fieldOf(input, 'tool')
+  return parsePath(path).role === 'tool' ? [...new Set([calledName(run, path), tool])] : [tool]
+}
+
