@@ -125,7 +125,10 @@ const perform = async (fleet: Fleet, context: Context, signal: AbortSignal): Pro
       `found ${count(before)} ${before === 1 ? 'run' : 'runs'} of earlier starts in ${fleet.dataDir}, all still there`,
     )
   const file = join(repositoryRoot(), 'examples/research-agent.yaml')
-  const { id } = await client.submit({ definition: await readDefinition(file), input: { question: QUESTION } })
+  const { id } = await client.submit({
+    definition: (await readDefinition(file)).definition,
+    input: { question: QUESTION },
+  })
   say(`run ${id}: ${QUESTION}`)
   const assassin = assassinOf(client, say)
   const limit = AbortSignal.any([signal, AbortSignal.timeout(LIMIT_MS)])

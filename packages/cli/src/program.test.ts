@@ -182,16 +182,6 @@ describe('stepfleet', () => {
     expect(out).toBe('retry work/turn-3/llm: done\n')
   })
 
-  it('validates a file as text and exits with 1 when it is wrong', async () => {
-    answer = () => ({
-      body: { valid: false, errors: [{ path: 'steps', code: 'missing', message: 'is missing' }], warnings: [] },
-    })
-    const file = new URL('./program.ts', import.meta.url).pathname
-    expect(await stepfleet('workflows', 'validate', file)).toBe(1)
-    expect(seen[0]).toMatchObject({ path: '/v1/workflows/validate', type: 'application/yaml' })
-    expect(out).toBe('error: steps: is missing [missing]\n')
-  })
-
   it('lists runs as a table and as JSON', async () => {
     answer = () => ({ body: { items: [summary], cursor: 'next' } })
     await stepfleet('runs', 'list', '--label', 'a=b')

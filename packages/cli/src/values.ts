@@ -2,7 +2,8 @@
 import { readFile } from 'node:fs/promises'
 import { text as readAll } from 'node:stream/consumers'
 import type { Json } from '@stepfleet/contracts'
-import { parse } from 'yaml'
+import { renderFinding } from './source/report.ts'
+import { readSource, type Source } from './source/source.ts'
 
 /** What a person typed is wrong: exit code 2. */
 export class UsageError extends Error {
@@ -40,16 +41,17 @@ export const readLabels = (pairs: readonly string[]): Record<string, string> =>
 
 export const looksLikeFile = (name: string): boolean => name === '-' || /[./\\]/.test(name)
 
-/** A definition file as a value, for a run that carries it along. Registration sends the text as it is. */
-export const readDefinition = async (file: string): Promise<{ [key: string]: Json }> => {
-  const source = await readText(file)
-  let value: unknown
-  try {
-    value = parse(source)
-  } catch (error) {
-    throw new UsageError(`${file} is no YAML: ${reasonOf(error)}`)
+/** A definition file, for a run that carries it along. Registration sends the text as it is. */
+export const readDefinition = async (
+  file: string,
+): Promise<{ source: Source; definition: { [key: string]: Json } }> => {
+  const source = readSource(file === '-' ? '<stdin>' : file, await readText(file))
+  if (source.problems.length > 0) {
+    const lines = source.problems.flatMap((finding) => renderFinding(finding, source, { width: 120, color: false }))
+    throw new UsageError([`${file} cannot be read`, ...lines].join('\n'))
   }
+  const { value } = source
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new UsageError(`${file} holds no definition`)
-  return value as { [key: string]: Json }
+  return { source, definition: value }
 }

@@ -41,6 +41,7 @@ export const PROBLEMS = {
   unsupported_media_type: 415,
   run_conflict: 409,
   run_ended: 409,
+  run_closing: 409,
   run_not_paused: 409,
   run_paused: 409,
   step_not_waiting: 409,

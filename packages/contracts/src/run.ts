@@ -93,6 +93,8 @@ export const stepViewSchema = z.strictObject({
   output: jsonSchema.nullable(),
   failure: failureSchema.nullable(),
   case: z.string().nullable(),
+  /** Id of the child run it started. */
+  child: z.string().optional(),
 })
 export type StepView = z.infer<typeof stepViewSchema>
 
@@ -116,6 +118,9 @@ export const runViewSchema = runSummarySchema.extend({
   failedStep: z.string().nullable(),
   why: z.string().nullable(),
   cost: costSchema,
+  /** The run that started it, and the step of that run. */
+  parent: z.strictObject({ run: z.string(), path: z.string() }).optional(),
+  deadlineAtMs: z.int().optional(),
   steps: z.array(stepViewSchema),
 })
 export type RunView = z.infer<typeof runViewSchema>

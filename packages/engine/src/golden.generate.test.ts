@@ -237,6 +237,85 @@ const stories: Record<string, () => World> = {
     w.done('a', 'y'.repeat(200))
     return w
   },
+  nested: () => {
+    const w = make({
+      outer: {
+        each: { in: ['a', 'b'], as: 'letter', join: 'settled' },
+        repeat: { max: 2, until: '${{ output.found == "b1" }}' },
+        steps: {
+          found: { tool: 'find', with: { letter: '${{ letter }}' }, on_failure: 'fail' },
+          kept: { value: '${{ steps.found.output }}' },
+        },
+      },
+      first: { needs: ['outer'], each: { in: [1, 2], join: 'any' }, tool: 'find' },
+      none: { if: false, value: 1 },
+      either: { needs_any: ['first', 'none'], value: '${{ steps.first.output.index }}' },
+      put: { needs: ['either'], tool: 'put', on_failure: { use: 'nothing' } },
+    })
+    w.start()
+    w.done('outer[0]/iter-1/found', 'a1')
+    w.fails('outer[0]/iter-2/found', PERMANENT)
+    w.done('outer[1]/iter-1/found', 'b1')
+    w.done('first[1]')
+    w.fails('put', PERMANENT)
+    return w
+  },
+  saga: () => {
+    const undo = { tool: 'put', with: { id: '${{ output }}' } }
+    const w = make(
+      {
+        book: { tool: 'put', compensate: undo },
+        rooms: { each: { in: [1, 2] }, tool: 'put', needs: ['book'], compensate: undo },
+        child: { run: { workflow: 'other', input: 1 }, needs: ['rooms'] },
+      },
+      { deadline: '1d' },
+    )
+    w.start()
+    w.done('book', 'B')
+    w.done('rooms[0]', 'R0')
+    w.done('rooms[1]', 'R1')
+    w.child('child', { status: 'cancelled', by: 'ann' })
+    w.fail('child', { reason: 'no use' })
+    w.done('rooms[1]/compensate-1')
+    w.fails('rooms[0]/compensate-1', PERMANENT)
+    w.skip('rooms[0]/compensate-1', { reason: 'done by hand' })
+    w.done('book/compensate-1')
+    return w
+  },
+  places: () => {
+    const w = make(
+      { a: { tool: 'find', concurrency: { key: 'k', limit: 1 }, cache: { ttl: '1h' } } },
+      { concurrency: { key: 'runs', limit: 1 } },
+    )
+    let isFree = false
+    w.answer = (ask) => {
+      if (ask.kind === 'cache') return { kind: 'cache', found: null }
+      return isFree
+        ? { kind: 'limit', granted: true }
+        : { kind: 'limit', granted: false, why: 'full', againInMs: 1_000 }
+    }
+    w.start(null, { parent: { run: 'p1', path: 'sub', depth: 1, detached: false } })
+    isFree = true
+    w.answer = (ask) => {
+      if (ask.kind === 'cache') return { kind: 'cache', found: null }
+      const isGranted = ask.path === '' || isFree
+      return isGranted
+        ? { kind: 'limit', granted: true }
+        : { kind: 'limit', granted: false, why: 'full', againInMs: 1_000 }
+    }
+    isFree = false
+    w.free('')
+    isFree = true
+    w.free('a')
+    w.done('a')
+    return w
+  },
+  cached: () => {
+    const w = make({ a: { tool: 'find', cache: { ttl: '1h' } } })
+    w.answer = () => ({ kind: 'cache', found: { value: 'from before' } })
+    w.start()
+    return w
+  },
 }
 
 const folder = fileURLToPath(new URL('../golden/', import.meta.url))

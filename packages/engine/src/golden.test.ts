@@ -6,7 +6,7 @@ import { actorSchema, EVENT_VERSION, type Event, eventBodySchema, eventSchema } 
 import { describe, expect, it } from 'vitest'
 import { checkLaws } from './laws.ts'
 import { fold } from './state/fold.ts'
-import { fromSnapshot, toSnapshot } from './state/snapshot.ts'
+import { fromSnapshot, SNAPSHOT_VERSION, toSnapshot } from './state/snapshot.ts'
 import { createState } from './state/state.ts'
 
 const folder = fileURLToPath(new URL('../golden/', import.meta.url))
@@ -46,8 +46,14 @@ describe('golden journals', () => {
   })
 
   it.each(names)('%s folds to the state it stood for', (name) => {
-    const expected = readFileSync(`${folder}${name}.snapshot.jsonl`, 'utf8').trimEnd()
-    expect(toSnapshot(foldOf(eventsOf(name)))).toBe(expected)
+    const text = readFileSync(`${folder}${name}.snapshot.jsonl`, 'utf8').trimEnd()
+    const { snapshot, steps, ...run } = JSON.parse(text)
+    const state = foldOf(eventsOf(name))
+    // the shape of a snapshot may change with the release; what it says of the run may not
+    expect({ ...state, signals: [...state.signals] }).toMatchObject(run)
+    expect([...state.steps.keys()]).toEqual(steps.map(({ path }: { path: string }) => path))
+    for (const { path, each, turns, ...step } of steps) expect(state.steps.get(path), path).toMatchObject(step)
+    if (snapshot === SNAPSHOT_VERSION) expect(toSnapshot(state)).toBe(text)
   })
 
   it.each(names)('%s folds on from a snapshot taken at any event', (name) => {

@@ -4,12 +4,12 @@ export { condemn } from './accept/condemn.ts'
 export type { Observations } from './accept/wake.ts'
 export { decide } from './decide/decide.ts'
 export { unit } from './decide/retry.ts'
+export { CHILD_DEPTH } from './decide/run.ts'
 export { canonicalJson } from './definition/canonical.ts'
 export { compile } from './definition/compile.ts'
 export type * from './definition/plan.ts'
 export { type Validation, validate } from './definition/validate.ts'
 export { checkLaws, LAWS, type Law, type Violation } from './laws.ts'
-export { CHILD_DEPTH } from './decide/run.ts'
 export { type ChildStart, childEnded } from './messages/children.ts'
 export { type Job, type Message, messagesOf } from './messages/messages.ts'
 export { attemptViews, kindOf } from './messages/notices.ts'
@@ -30,6 +30,7 @@ export {
   createState,
   emptyCost,
   hasCompleted,
+  isComposite,
   isEnded,
   lastAttempt,
   openCase,

@@ -1,10 +1,11 @@
 // The laws, asked of thousands of random histories.
 import { describe, expect, it } from 'vitest'
 import * as engine from './index.ts'
-import { answerTask, randomDefinition } from './testing/definitions.ts'
+import { NESTED_LAWS } from './laws/nested.ts'
+import { answerTask, INPUT, randomDefinition } from './testing/definitions.ts'
 import { oddsOf, play, random } from './testing/play.ts'
 
-const SEEDS = 3_000
+const SEEDS = 2_000
 
 const playSeed = (seed: number) => {
   const rng = random(seed)
@@ -13,7 +14,7 @@ const playSeed = (seed: number) => {
   return {
     definition,
     plan,
-    played: play({ engine, plan, rng, odds: oddsOf(rng), answer: answerTask, maxSteps: 3_000 }),
+    played: play({ engine, plan, rng, odds: oddsOf(rng), answer: answerTask, maxSteps: 10_000 }, INPUT),
   }
 }
 
@@ -22,7 +23,8 @@ describe('random histories', () => {
     const broken: unknown[] = []
     for (let seed = 1; seed <= SEEDS && broken.length < 3; seed += 1) {
       const { definition, plan, played } = playSeed(seed)
-      const violations = engine.checkLaws(played.events, plan)
+      const laws = [...Object.values(engine.LAWS), ...Object.values(NESTED_LAWS).map((law) => law(plan))]
+      const violations = laws.flatMap((law) => law(played.events))
       if (violations.length > 0) broken.push({ seed, violations, definition })
     }
     expect(broken).toEqual([])
@@ -40,6 +42,7 @@ describe('random histories', () => {
     for (let seed = 1; seed <= SEEDS; seed += 1) {
       const { played, definition } = playSeed(seed)
       if (!played.ended) stuck.push({ seed, status: played.state.status, definition, last: played.events.slice(-5) })
+      else if (played.kept.length > 0) stuck.push({ seed, kept: played.kept, definition })
     }
     expect(stuck.slice(0, 2)).toEqual([])
   })

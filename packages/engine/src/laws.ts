@@ -2,7 +2,7 @@
 // live or long ended. A law counts only when a mutant of the engine has died on it (laws.mutants.test.ts).
 import type { Event } from '@stepfleet/contracts'
 import type { Plan } from './definition/plan.ts'
-import { isInside, parsePath } from './state/paths.ts'
+import { innerPath, isInside, parsePath, stepAround } from './state/paths.ts'
 
 /** A broken law: which, and what in the journal breaks it. */
 export interface Violation {
@@ -45,11 +45,18 @@ const nothingAfterTheEnd: Law = (events) => {
     .map((event) => violation('nothing_after_the_end', event, `${event.type} after ${events[end]?.type}`))
 }
 
-/** A step ends once, unless the composite around it was asked for again after it had been cancelled. */
+/** What failed inside of something may begin anew when a person asks for that again. */
+const forgetFailed = (ended: Map<string, string>, event: Event): void => {
+  if (event.type !== 'step.retried') return
+  for (const [path, how] of ended) if (how === 'step.failed' && isInside(path, event.path)) ended.delete(path)
+}
+
+/** A step ends once, unless the composite around it was asked for again after it had failed or been cancelled. */
 const endsOnce: Law = (events) => {
   const ended = new Map<string, string>()
   const found: Violation[] = []
   for (const event of events) {
+    forgetFailed(ended, event)
     if (!ENDS.has(event.type) || !('path' in event) || event.path === undefined) continue
     const before = ended.get(event.path)
     if (before) found.push(violation('ends_once', event, `${event.path}: ${event.type} after ${before}`))
@@ -90,14 +97,15 @@ const deliveriesInOrder: Law = (events) => {
 
 /** No step's task goes out after the step has ended. */
 const nothingOfAnEndedStep: Law = (events) => {
-  const ended = new Set<string>()
+  const ended = new Map<string, string>()
   const found: Violation[] = []
   for (const event of events) {
+    forgetFailed(ended, event)
     if (!('path' in event) || event.path === undefined) continue
     if (event.type === 'step.dispatched' && ended.has(event.path)) {
       found.push(violation('nothing_of_an_ended_step', event, `${event.path} went out after its end`))
     }
-    if (ENDS.has(event.type)) ended.add(event.path)
+    if (ENDS.has(event.type)) ended.set(event.path, event.type)
   }
   return found
 }
@@ -198,14 +206,16 @@ export const needsComeFirst =
     const ended = new Map<string, Event['type']>()
     const found: Violation[] = []
     for (const event of events) {
-      if (!('path' in event) || event.path === undefined || event.type === 'run.failed') continue
+      if (!('path' in event) || event.path === undefined || event.type.startsWith('run.')) continue
       const { role, node } = parsePath(event.path)
-      const byPerson = event.actor.kind === 'operator'
-      for (const need of byPerson ? [] : (plan.steps.get(node)?.needs ?? [])) {
-        const end = ended.get(need)
+      const { needs = [], needsAny = [] } = plan.steps.get(node) ?? {}
+      const block = parsePath(stepAround(event.path)).parent ?? ''
+      for (const need of event.actor.kind === 'operator' ? [] : needs) {
+        const end = ended.get(innerPath(block, need))
         if (end === undefined)
           found.push(violation('needs_come_first', event, `${event.path} before ${need} had ended`))
-        if (end === 'step.skipped' && event.type !== 'step.skipped' && event.type !== 'step.overridden') {
+        const goesOn = event.type !== 'step.skipped' && event.type !== 'step.overridden'
+        if (end === 'step.skipped' && goesOn && !needsAny.includes(need)) {
           found.push(violation('needs_come_first', event, `${event.path}: ${event.type} though ${need} was skipped`))
         }
       }

@@ -4,9 +4,9 @@ import type { Rendered, Scope, StepMention, Template } from './definition/plan.t
 import {
   innerPath,
   isInside,
+  itemsAround,
   iterationAround,
   iterationPath,
-  itemsAround,
   parsePath,
   scopesAround,
 } from './state/paths.ts'

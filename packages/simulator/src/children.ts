@@ -1,24 +1,18 @@
 // Child workflows: real ones of the same world, or mocked ones that only have a result.
-import { type ChildResult, type Command, failure } from '@stepfleet/contracts'
-import { isEnded, type Message, parsePath } from '@stepfleet/engine'
-import { below, stepNames, taskNames } from './names.ts'
+import { type ChildResult, failure } from '@stepfleet/contracts'
+import { type ChildStart, childEnded, isEnded, parsePath } from '@stepfleet/engine'
+import { below, type Prefix, stepNames, taskNames } from './names.ts'
 import { inWords } from './schema-checks.ts'
-import { calledName, ENGINE, type SimulatedRun, valueOf } from './simulated-run.ts'
-import { findWorkflow } from './workflows.ts'
-import type { World } from './world.ts'
+import { calledName, ENGINE, jsonOf, type SimulatedRun } from './simulated-run.ts'
 import { mockCall } from './worker.ts'
-
-type ChildStart = Extract<Message, { kind: 'start' }>['child']
+import { findWorkflow, type PlannedWorkflow } from './workflows.ts'
+import type { World } from './world.ts'
 
 /** How long a mocked child takes. */
 const MOCKED_CHILD_MS = 1_000
 
 const tell = (world: World, parent: SimulatedRun, child: ChildStart, result: ChildResult): void => {
-  if (child.parent.detached) return
-  const { path } = child.parent
-  const id = `child/${child.run}`
-  const command: Command = { type: 'child', id, ns: child.ns, run: parent.run, by: ENGINE, path, child: child.run, result }
-  world.give(parent, command)
+  if (!child.parent.detached) world.give(parent, childEnded(child.ns, child.run, child.parent, result))
 }
 
 const refuse = (world: World, parent: SimulatedRun, child: ChildStart, message: string): void => {
@@ -36,36 +30,29 @@ const playMock = (world: World, parent: SimulatedRun, child: ChildStart, names: 
   const { path } = child.parent
   world.later(world.durationMs(names, MOCKED_CHILD_MS), async () => {
     if (!child.parent.detached && !isAwaited(parent, child)) return
-    const said = await world.parts.mocks.ask(names, mockCall(parent, path, 1, valueOf(child.input)))
+    const said = await world.parts.mocks.ask(names, mockCall(parent, path, 1, jsonOf(child.input)))
     if (said?.kind === 'failure') tell(world, parent, child, { status: 'failed', failure: said.failure })
     if (said?.kind === 'value') tell(world, parent, child, { status: 'completed', output: { value: said.value } })
   })
 }
 
-/** A child run that a run asked for: by a fault, a mock, or a workflow that is there; else it is refused. */
-export const startChild = (world: World, parent: SimulatedRun, child: ChildStart): void => {
-  // a start that was sent twice makes one run
-  if (world.runs.has(child.run)) return
-  const { path } = child.parent
+/** What the step that starts a child is called, the most general name last. */
+const namesOf = (parent: SimulatedRun, path: string): string[] =>
+  parsePath(path).role === 'tool'
+    ? taskNames(parent.prefix, path, { tools: [calledName(parent, path)] })
+    : stepNames(parent.prefix, path)
+
+/** What the steps of a child are called by. */
+const prefixOf = (parent: SimulatedRun, path: string): Prefix => {
   const { role, node } = parsePath(path)
-  const called = role === 'tool' ? calledName(parent, path) : null
-  const names = called === null ? stepNames(parent.prefix, path) : taskNames(parent.prefix, path, { tools: [called] })
-  const fault = world.parts.faults.failureFor(names, parent.fullPath(path), 1)
-  if (fault) return tell(world, parent, child, { status: 'failed', failure: fault })
-  if (world.parts.mocks.has(names)) return playMock(world, parent, child, names)
-  const found = findWorkflow(world.parts.workflows, child.workflow)
-  if (!found) {
-    const hint = `give workflows['${child.workflow}'] or mocks['${names.at(-1)}']`
-    return refuse(world, parent, child, `there is no workflow ${child.workflow}: ${hint}`)
-  }
-  const { plan, version } = found
-  const { input: schema, labels } = plan.definition
-  const wrong = schema ? world.parts.checks.check(schema, valueOf(child.input), 'input') : []
-  if (wrong.length > 0) return refuse(world, parent, child, `the input of ${child.workflow} does not fit: ${inWords(wrong)}`)
-  const prefix = { path: parent.fullPath(path), id: called === null ? below(parent.prefix.id, node) : `tool:${called}` }
+  const id = role === 'tool' ? `tool:${calledName(parent, path)}` : below(parent.prefix.id, node)
+  return { path: parent.fullPath(path), id }
+}
+
+const begin = (world: World, parent: SimulatedRun, child: ChildStart, { plan, version }: PlannedWorkflow): void => {
   const { ns, run, input, priority, env } = child
   world.start(
-    { ns, run, plan, prefix, tools: world.parts.tools },
+    { ns, run, plan, prefix: prefixOf(parent, child.parent.path), tools: world.parts.tools },
     {
       type: 'start',
       id: `start/${run}`,
@@ -74,10 +61,38 @@ export const startChild = (world: World, parent: SimulatedRun, child: ChildStart
       by: ENGINE,
       workflow: { name: plan.name, version, hash: plan.hash },
       input,
-      labels: labels ?? {},
+      labels: plan.definition.labels ?? {},
       priority,
       env,
       parent: child.parent,
     },
   )
+}
+
+/** Why a child cannot begin, or the workflow that it is. */
+const lookUp = (world: World, child: ChildStart, names: readonly string[]): PlannedWorkflow | string => {
+  const { workflow } = child
+  const found = findWorkflow(world.parts.workflows, workflow)
+  if (!found) return `there is no workflow ${workflow}: give workflows['${workflow}'] or mocks['${names.at(-1)}']`
+  const schema = found.plan.definition.input
+  const wrong = schema ? world.parts.checks.check(schema, jsonOf(child.input), 'input') : []
+  return wrong.length > 0 ? `the input of ${workflow} does not fit: ${inWords(wrong)}` : found
+}
+
+/** A child run that a run asked for: by a fault, a mock, or a workflow that is there; else it is refused. */
+export const startChild = (world: World, parent: SimulatedRun, child: ChildStart): void => {
+  // a start that was sent twice makes one run
+  if (world.runs.has(child.run)) return
+  const { path } = child.parent
+  const names = namesOf(parent, path)
+  const fault = world.parts.faults.failureFor(names, parent.fullPath(path), 1)
+  if (fault) {
+    tell(world, parent, child, { status: 'failed', failure: fault })
+  } else if (world.parts.mocks.has(names)) {
+    playMock(world, parent, child, names)
+  } else {
+    const found = lookUp(world, child, names)
+    if (typeof found === 'string') refuse(world, parent, child, found)
+    else begin(world, parent, child, found)
+  }
 }

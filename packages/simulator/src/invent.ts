@@ -17,7 +17,25 @@ const FORMATS: Readonly<Record<string, string>> = {
   uuid: '00000000-0000-4000-8000-000000000000',
 }
 /** Tried for a `pattern`, in this order; what fits none of them needs a mock. */
-const SAMPLES = ['text', 'Text', 'a', 'A', '1', '12', '123', '1234', '12345', 'a1', 'A1', 'a-1', 'A-1', 'ABC', 'ABC-123', '#000000', '1.0.0']
+const SAMPLES = [
+  'text',
+  'Text',
+  'a',
+  'A',
+  '1',
+  '12',
+  '123',
+  '1234',
+  '12345',
+  'a1',
+  'A1',
+  'a-1',
+  'A-1',
+  'ABC',
+  'ABC-123',
+  '#000000',
+  '1.0.0',
+]
 const DEEPEST = 32
 
 interface Around {
@@ -42,16 +60,19 @@ const pointed = (root: JsonSchema, reference: string): Json | undefined => {
 
 const numberOf = (value: Json | undefined): number | null => (typeof value === 'number' ? value : null)
 
+/** The least that is allowed, if it is not negative; else the most, or 0. */
 const number = (schema: JsonSchema, whole: boolean): number => {
   const step = numberOf(schema.multipleOf) ?? (whole ? 1 : null)
   const above = numberOf(schema.exclusiveMinimum)
-  const low = numberOf(schema.minimum) ?? (above === null ? null : above + (step ?? 1))
-  const high = numberOf(schema.maximum) ?? numberOf(schema.exclusiveMaximum)
-  const wanted = low !== null && low > 0 ? low : high !== null && high < 0 ? high : Math.max(low ?? 0, 0)
-  const rounded = step === null ? wanted : Math.ceil(wanted / step) * step
   const below = numberOf(schema.exclusiveMaximum)
+  const high = numberOf(schema.maximum) ?? below
+  // somewhere between the two, where there is no next number
+  if (above !== null && step === null) return high === null ? Math.max(0, above + 1) : (above + high) / 2
+  const low = numberOf(schema.minimum) ?? (above === null ? null : above + (step ?? 1))
+  const wanted = low !== null && low > 0 ? low : high !== null && high <= 0 ? high : 0
+  const rounded = step === null ? wanted : Math.ceil(wanted / step) * step
   if (below === null || rounded < below) return rounded
-  return step === null ? ((low ?? below - 1) + below) / 2 : rounded - step
+  return step === null ? below - 1 : rounded - step
 }
 
 const string = (schema: JsonSchema, name: string): string => {
@@ -76,7 +97,8 @@ const object = (schema: JsonSchema, around: Around): Json => {
     if (!required.includes(name) && (refersBack(inner, around) || around.depth > DEEPEST)) continue
     made[name] = value(inner, around, name)
   }
-  for (const name of required) if (!(name in made)) made[name] = value(schema.additionalProperties ?? true, around, name)
+  for (const name of required)
+    if (!(name in made)) made[name] = value(schema.additionalProperties ?? true, around, name)
   return made
 }
 
@@ -93,7 +115,7 @@ const array = (schema: JsonSchema, around: Around): Json[] => {
 }
 
 const typeOf = (schema: JsonSchema): string => {
-  const said = Array.isArray(schema.type) ? schema.type.find((one) => one !== 'null') ?? 'null' : schema.type
+  const said = Array.isArray(schema.type) ? (schema.type.find((one) => one !== 'null') ?? 'null') : schema.type
   if (typeof said === 'string') return said
   if (schema.properties !== undefined || schema.required !== undefined) return 'object'
   if (schema.items !== undefined || schema.prefixItems !== undefined) return 'array'
@@ -153,5 +175,4 @@ const value = (given: Json, around: Around, name: string): Json => {
 }
 
 /** A value made up for a schema. It fits common schemas, not every one: check it. */
-export const invent = (schema: JsonSchema): Json =>
-  value(schema, { root: schema, inside: [], depth: 0 }, 'text')
+export const invent = (schema: JsonSchema): Json => value(schema, { root: schema, inside: [], depth: 0 }, 'text')

@@ -17,7 +17,8 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
 const hasOnly = <K extends string>(value: unknown, key: K): value is Record<K, unknown> =>
   isRecord(value) && key in value && Object.keys(value).length === 1
 
-const isCode = (value: unknown): value is FailureCode => typeof value === 'string' && Object.hasOwn(FAILURE_CODES, value)
+const isCode = (value: unknown): value is FailureCode =>
+  typeof value === 'string' && Object.hasOwn(FAILURE_CODES, value)
 
 const isFailWith = (value: unknown): value is FailWith => isCode(value) || (isRecord(value) && isCode(value.code))
 
@@ -28,7 +29,8 @@ export const failureOf = (given: FailWith): Failure =>
     : failure(given.code, given.message ?? `mocked failure ${given.code}`, given)
 
 const isFunction = (mock: unknown): mock is MockFunction => typeof mock === 'function'
-const isSequence = (mock: unknown): mock is { sequence: Mock[] } => hasOnly(mock, 'sequence') && Array.isArray(mock.sequence)
+const isSequence = (mock: unknown): mock is { sequence: Mock[] } =>
+  hasOnly(mock, 'sequence') && Array.isArray(mock.sequence)
 const isTurns = (mock: unknown): mock is { turns: Mock[] } => hasOnly(mock, 'turns') && Array.isArray(mock.turns)
 
 interface ToolTurn {
@@ -50,7 +52,9 @@ const checkMock = (key: string, mock: Mock): void => {
   }
   if (hasOnly(mock, 'fail') && !isFailWith(mock.fail)) {
     const said = JSON.stringify(mock.fail)
-    throw new InvalidOptions(`mocks.${key}: ${said} is no failure code; an output that looks like this is given by a function`)
+    throw new InvalidOptions(
+      `mocks.${key}: ${said} is no failure code; an output that looks like this is given by a function`,
+    )
   }
 }
 

@@ -41,6 +41,9 @@ export const taskNames = (prefix: Prefix, path: string, runner: Runner): string[
   const { role, parent } = parsePath(path)
   const tools = (runner.tools ?? []).map((name) => `tool:${name}`)
   if (role === 'tool') return [below(prefix.path, path), below(prefix.id, path), ...tools]
-  const own = role === 'turn' && parent !== null ? [below(prefix.path, path), ...stepNames(prefix, parent)] : stepNames(prefix, path)
+  const own =
+    role === 'turn' && parent !== null
+      ? [below(prefix.path, path), ...stepNames(prefix, parent)]
+      : stepNames(prefix, path)
   return [...own, ...tools, ...(runner.model === undefined ? [] : [`model:${runner.model}`])]
 }

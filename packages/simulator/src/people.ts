@@ -5,8 +5,9 @@ import type { ApprovalAnswer, CaseAnswer, PersonAnswer } from './options.ts'
 
 const ACTIONS = ['retry', 'skip', 'override', 'fail']
 
+const isList = (given: PersonAnswer | readonly PersonAnswer[]): given is readonly PersonAnswer[] => Array.isArray(given)
 const asList = (given: PersonAnswer | readonly PersonAnswer[]): readonly PersonAnswer[] =>
-  Array.isArray(given) ? given : [given as PersonAnswer]
+  isList(given) ? given : [given]
 
 const isApproval = (answer: PersonAnswer): answer is ApprovalAnswer => 'approved' in answer
 
@@ -18,7 +19,7 @@ export const durationOption = (text: string | undefined, place: string): number 
 }
 
 const checkAnswer = (answer: PersonAnswer, place: string): void => {
-  if (isApproval(answer) === ('action' in answer)) {
+  if (isApproval(answer) === 'action' in answer) {
     throw new InvalidOptions(`${place} says either approved: true or false, or an action of ${ACTIONS.join(', ')}`)
   }
   if (!isApproval(answer) && !ACTIONS.includes(answer.action)) {

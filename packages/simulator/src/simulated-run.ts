@@ -49,13 +49,13 @@ const VALUES: Values = {
 
 export const ENGINE: Actor = { kind: 'engine', id: 'simulation' }
 
-export const valueOf = (payload: Payload | null): Json => (payload && 'value' in payload ? payload.value : null)
+export const jsonOf = (payload: Payload | null): Json => (payload && 'value' in payload ? payload.value : null)
 
 /** The name that the model called the tool at `<agent>/turn-N/tool-I` by. */
 export const calledName = (run: SimulatedRun, path: string): string => {
   const { parent, turn, index } = parsePath(path)
   const output = run.state.steps.get(turnPath(parent ?? '', turn ?? 0))?.output ?? null
-  const parsed = turnOutputSchema.safeParse(valueOf(output))
+  const parsed = turnOutputSchema.safeParse(jsonOf(output))
   return parsed.success ? (parsed.data.toolUses[index ?? 0]?.name ?? '') : ''
 }
 
@@ -132,7 +132,8 @@ export class SimulatedRun {
     const folded = this.#folded()
     if (toSnapshot(folded) !== snapshot) throw new BrokenHistory(`the journal of ${this.run} folds to another state`)
     const stored = fromSnapshot(snapshot)
-    if (!stored || toSnapshot(stored) !== snapshot) throw new BrokenHistory(`the snapshot of ${this.run} is not its state`)
+    if (!stored || toSnapshot(stored) !== snapshot)
+      throw new BrokenHistory(`the snapshot of ${this.run} is not its state`)
     this.state = revive(this.plan, stored)
     this.state.outChanges.clear()
     const last = events.at(-1)
@@ -145,7 +146,7 @@ export class SimulatedRun {
   /** @throws BrokenHistory for a history that breaks a law, or that is not what the state says */
   check(): void {
     const broken = checkLaws(this.events, this.plan)
-    if (broken.length > 0) throw new BrokenHistory(`laws of ${this.run}: ${JSON.stringify(broken)}`)
+    if (broken.length > 0) throw new BrokenHistory(`laws of ${this.run}: ${JSON.stringify(broken.slice(0, 5))}`)
     if (toSnapshot(this.#folded()) !== toSnapshot(this.state)) {
       throw new BrokenHistory(`the journal of ${this.run} folds to another state`)
     }

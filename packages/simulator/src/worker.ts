@@ -17,9 +17,9 @@ import { estimateUsage } from './estimate.ts'
 import type { Faults } from './faults.ts'
 import { invent } from './invent.ts'
 import type { Mocks, Said } from './mocks.ts'
-import { type MockCall } from './options.ts'
+import type { MockCall } from './options.ts'
 import { inWords, type JsonSchema, type SchemaChecks } from './schema-checks.ts'
-import { type SimulatedRun, valueOf } from './simulated-run.ts'
+import { jsonOf, type SimulatedRun } from './simulated-run.ts'
 
 export interface WorkerParts {
   mocks: Mocks
@@ -57,7 +57,9 @@ const asAmbiguous = (task: Task, given: Failure): Failure => {
   const { details } = given
   const notSent = isRecord(details) && details.notSent === true
   if (task.effect !== 'once' || given.class !== 'transient' || notSent) return given
-  return failure('outcome_unknown', `the effect may have happened: ${given.message}`, { details: { cause: given.code } })
+  return failure('outcome_unknown', `the effect may have happened: ${given.message}`, {
+    details: { cause: given.code },
+  })
 }
 
 const isRecord = (value: Json | undefined): value is Record<string, Json> =>
@@ -74,7 +76,7 @@ const withSecrets = (value: Json): Json => {
 
 /** What the task was given, as a mock is shown it. */
 const shownInput = (task: Task): Json => {
-  const input = valueOf(task.input)
+  const input = jsonOf(task.input)
   return task.kind === 'llm' ? input : withSecrets(toolInputSchema.parse(input).with)
 }
 
@@ -96,8 +98,7 @@ export const mockCall = (run: SimulatedRun, path: string, attempt: number, input
 export const callOf = (run: SimulatedRun, task: Task): MockCall =>
   mockCall(run, task.path, task.attempt, shownInput(task))
 
-const timedOut = (task: Task): Answered =>
-  failed(task, failure('timeout', `no result within ${task.timeoutMs} ms`))
+const timedOut = (task: Task): Answered => failed(task, failure('timeout', `no result within ${task.timeoutMs} ms`))
 
 /** What the worker reports. `late`: its time was over before it was done. */
 export const work = async (parts: WorkerParts, run: SimulatedRun, job: Job, late: boolean): Promise<Answered> => {
@@ -109,7 +110,7 @@ export const work = async (parts: WorkerParts, run: SimulatedRun, job: Job, late
 }
 
 const tool = async (parts: WorkerParts, { task, names, call }: Job): Promise<Answered> => {
-  const { tool: name } = toolInputSchema.parse(valueOf(task.input))
+  const { tool: name } = toolInputSchema.parse(jsonOf(task.input))
   const schema = parts.tools.get(name)?.spec.input
   const wrong = isRecord(schema) ? parts.checks.check(schema, call.input, '') : []
   if (wrong.length > 0) return failed(task, failure('tool_input_invalid', `${name}: ${inWords(wrong)}`))
@@ -127,7 +128,7 @@ const expectedStatus = (input: Json): Json => {
 }
 
 const model = async (parts: WorkerParts, run: SimulatedRun, { task, names, call }: Job): Promise<Answered> => {
-  const input = llmInputSchema.parse(valueOf(task.input))
+  const input = llmInputSchema.parse(jsonOf(task.input))
   const said = (await parts.mocks.ask(names, call)) ?? assumed(parts, input, call)
   if (said.kind === 'failure') return failed(task, said.failure)
   if (said.kind === 'tools') return done(...turnOf(input, run, said))

@@ -9,7 +9,12 @@ export interface PlannedWorkflow {
   version: number | null
 }
 
-const planned = (raw: unknown, version: number | null, place: string, problems: ProblemError[]): PlannedWorkflow | null => {
+const planned = (
+  raw: unknown,
+  version: number | null,
+  place: string,
+  problems: ProblemError[],
+): PlannedWorkflow | null => {
   const checked = validate(raw)
   if (!checked.ok) {
     for (const problem of checked.errors) {
@@ -44,7 +49,10 @@ export const planWorkflows = (
 }
 
 /** The workflow that a step names: `name`, or `name@3`, which also stands for the newest. */
-export const findWorkflow = (workflows: ReadonlyMap<string, PlannedWorkflow>, wanted: string): PlannedWorkflow | null => {
+export const findWorkflow = (
+  workflows: ReadonlyMap<string, PlannedWorkflow>,
+  wanted: string,
+): PlannedWorkflow | null => {
   const exact = workflows.get(wanted)
   if (exact || wanted.includes('@')) return exact ?? null
   const versions = [...workflows].filter(([name]) => name.startsWith(`${wanted}@`))

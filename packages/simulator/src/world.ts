@@ -1,25 +1,22 @@
 // The world of a simulation: the runs, and the workers, limits and caches around them, in virtual time.
-import type { Command, Event, Json, Observation, Outcome, ToolManifest } from '@stepfleet/contracts'
-import { taskId } from '@stepfleet/contracts'
-import { type Answer, type Ask, dueChecks, lastAttempt, type Message, parsePath, runHasEnded, wakeAt } from '@stepfleet/engine'
+import type { Command, Event, Json, Observation, ToolManifest } from '@stepfleet/contracts'
+import { type Answer, type Ask, type Message, runHasEnded, wakeAt } from '@stepfleet/engine'
 import { startChild } from './children.ts'
 import { BrokenHistory, TooManyEvents } from './errors.ts'
 import type { Faults } from './faults.ts'
+import { Fleet } from './fleet.ts'
 import { Limits } from './limits.ts'
 import type { Mocks } from './mocks.ts'
-import { stepNames, taskNames } from './names.ts'
+import { stepNames } from './names.ts'
 import type { People } from './people.ts'
 import { answerNotice } from './respond.ts'
 import type { SchemaChecks } from './schema-checks.ts'
-import { calledName, ENGINE, type RunParts, SimulatedRun, valueOf } from './simulated-run.ts'
+import { ENGINE, jsonOf, type RunParts, SimulatedRun } from './simulated-run.ts'
 import { VirtualTime } from './virtual-time.ts'
 import type { PlannedWorkflow } from './workflows.ts'
-import { callOf, work } from './worker.ts'
 
-export const WORKER = 'simulated'
 /** Wakes in a row that lead to nothing, with nothing else to come: what a run waits for does not happen. */
 const IDLE_WAKES = 1_000
-const DURATION_MS = { llm: 2_000, tool: 200 } as const
 
 export interface WorldParts {
   ns: string
@@ -50,8 +47,6 @@ export interface Logged {
   event: Event
 }
 
-type TaskMessage = Extract<Message, { kind: 'task' }>
-
 export class World {
   readonly parts: WorldParts
   readonly time: VirtualTime
@@ -62,8 +57,7 @@ export class World {
   readonly assumed = new Set<string>()
   readonly #limits = new Limits()
   readonly #cache = new Map<string, { value: Json; untilMs: number }>()
-  /** Tasks that a worker has taken, by id: a second job of the same finds nothing to claim. */
-  readonly #claims = new Map<string, number>()
+  readonly #fleet: Fleet
   /** When each run is woken next. */
   readonly #wakes = new Map<string, number>()
   /** Things to come that are no wakes. */
@@ -73,6 +67,7 @@ export class World {
   constructor(parts: WorldParts) {
     this.parts = parts
     this.time = new VirtualTime(parts.startAtMs)
+    this.#fleet = new Fleet(this)
   }
 
   /** A run begins. */
@@ -151,7 +146,7 @@ export class World {
   #send(run: SimulatedRun, message: Message): void {
     switch (message.kind) {
       case 'task':
-        this.#takeTask(run, message)
+        this.#fleet.take(run, message)
         return
       case 'notice':
         answerNotice(this, run, message.payload)
@@ -171,7 +166,7 @@ export class World {
         for (const place of this.#limits.release(message.key, { run: run.run, path: message.path })) this.#nudge(place)
         return
       case 'cache':
-        this.#cache.set(message.key, { value: valueOf(message.output), untilMs: this.time.nowMs + message.ttlMs })
+        this.#cache.set(message.key, { value: jsonOf(message.output), untilMs: this.time.nowMs + message.ttlMs })
         return
     }
   }
@@ -180,7 +175,8 @@ export class World {
   #nudge({ run: id, path }: { run: string; path: string }): void {
     this.later(0, () => {
       const run = this.runs.get(id)
-      if (run && !runHasEnded(run.state)) this.give(run, { ...this.#base(run, `wake/${path}`), type: 'wake', paths: [path] })
+      if (run && !runHasEnded(run.state))
+        this.give(run, { ...this.base(run, `wake/${path}`), type: 'wake', paths: [path] })
     })
   }
 
@@ -191,7 +187,8 @@ export class World {
     return { kind: 'cache', found: found && found.untilMs > nowMs ? { value: found.value } : null }
   }
 
-  #base(run: SimulatedRun, id: string) {
+  /** The head of a command of the orchestrator. */
+  base(run: SimulatedRun, id: string) {
     return { id: `${id}/${this.log.length}`, ns: run.ns, run: run.run, by: ENGINE }
   }
 
@@ -211,60 +208,6 @@ export class World {
   #wake(run: SimulatedRun): void {
     const dueMs = wakeAt(run.state)
     if (dueMs === null || dueMs > this.time.nowMs) this.#armWake(run)
-    else this.give(run, { ...this.#base(run, 'wake'), type: 'wake' }, this.#observe(run))
-  }
-
-  /** What an orchestrator would see of the tasks that a wake looks at. */
-  #observe(run: SimulatedRun): Map<string, Observation> {
-    const seen = new Map<string, Observation>()
-    for (const path of dueChecks(run.state, this.time.nowMs)) {
-      const step = run.state.steps.get(path)
-      const last = step && lastAttempt(step)
-      if (!step || !last) continue
-      const task = taskId({ ns: run.ns, run: run.run, path, attempt: last.attempt, delivery: last.delivery })
-      const claimedAtMs = this.#claims.get(task) ?? null
-      seen.set(path, { task, claimedAtMs, begun: step.effect === 'once', reported: false, jobMissing: false })
-    }
-    return seen
-  }
-
-  /** A worker takes the task at once: the simulated fleet is never short of workers. */
-  #takeTask(run: SimulatedRun, { id, payload: task }: TaskMessage): void {
-    if (this.#claims.has(id)) return
-    const claimedAtMs = this.time.nowMs
-    this.#claims.set(id, claimedAtMs)
-    const input = valueOf(task.input)
-    const names = taskNames(run.prefix, task.path, task.kind === 'llm' ? { model: modelOf(input) } : { tools: toolsOf(run, task.path, input) })
-    const durationMs = this.durationMs(names, DURATION_MS[task.kind])
-    if (this.parts.faults.losesWorker(names, run.fullPath(task.path))) {
-      this.later(Math.floor(Math.min(durationMs, task.timeoutMs) / 2), () => {
-        const { path, attempt, delivery, effect } = task
-        this.give(run, { ...this.#base(run, 'lost'), type: 'lost', path, attempt, delivery, worker: WORKER, begun: effect === 'once' })
-      })
-      return
-    }
-    this.later(Math.min(durationMs, task.timeoutMs), async () => {
-      if (!run.isOut(task)) return
-      const job = { task, names, call: callOf(run, task) }
-      const answered = await work({ ...this.parts, assume: (path) => this.assumed.add(path) }, run, job, durationMs > task.timeoutMs)
-      const { path, attempt, delivery } = task
-      const outcome: Outcome = { path, attempt, delivery, worker: WORKER, claimedAtMs, durationMs, ...answered }
-      const command: Command = { id, ns: run.ns, run: run.run, by: { kind: 'worker', id: WORKER }, type: 'outcome', outcome }
-      this.give(run, command)
-      if (this.parts.faults.deliversTwice(names, run.fullPath(path))) this.give(run, command)
-    })
+    else this.give(run, { ...this.base(run, 'wake'), type: 'wake' }, this.#fleet.observe(run))
   }
 }
-
-const fieldOf = (input: Json, field: string): string => {
-  const value = input !== null && typeof input === 'object' && !Array.isArray(input) ? input[field] : undefined
-  return typeof value === 'string' ? value : ''
-}
-const modelOf = (input: Json): string => fieldOf(input, 'model')
-
-/** What the model called it, and the tool behind that name. */
-const toolsOf = (run: SimulatedRun, path: string, input: Json): string[] => {
-  const tool = fieldOf(input, 'tool')
-  return parsePath(path).role === 'tool' ? [...new Set([calledName(run, path), tool])] : [tool]
-}
-

@@ -16,7 +16,11 @@ import { loadOrchestratorConfig, type OrchestratorConfig } from './config.ts'
 import { createFleetReader, readToolManifests } from './doors/fleet.ts'
 import { createHttpDoor } from './doors/http/door.ts'
 import { Engine } from './drive/engine.ts'
+import { createDrivenLimits } from './drive/limits.ts'
+import { createOutside } from './drive/outside.ts'
 import { Plans } from './drive/plans.ts'
+import { createRedisLimits } from './limits/redis-limits.ts'
+import { createSchemaChecks } from './schemas.ts'
 import { checkShards, createRedisStore } from './store/redis-store.ts'
 import { viewRun } from './views/run-view.ts'
 
@@ -49,6 +53,7 @@ type Connected = Awaited<ReturnType<typeof connect>>
 
 const startEngine = async ({ config, logger, lifecycle, redis, store, publisher }: Connected): Promise<Engine> => {
   const id = engineId()
+  const limits = createDrivenLimits({ limits: createRedisLimits(redis), store, engine: id, logger })
   const engine = new Engine({
     id,
     version: VERSION,
@@ -56,6 +61,7 @@ const startEngine = async ({ config, logger, lifecycle, redis, store, publisher 
     redis,
     publisher,
     ordered: !config.STEPFLEET_REDIS_CLUSTER,
+    outside: createOutside({ store, schemas: createSchemaChecks() }, limits),
     logger,
     cacheBytes: CACHE_BYTES,
   })

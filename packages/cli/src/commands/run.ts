@@ -2,6 +2,8 @@
 import { hasEnded, type RunStatus, type RunView, type SubmitRun } from '@stepfleet/contracts'
 import type { Command } from 'commander'
 import { type Context, contextOf, durationArgument, EXIT, untilInterrupted, wholeNumber } from '../context.ts'
+import { refusalOf } from '../source/refusal.ts'
+import type { Source } from '../source/source.ts'
 import { looksLikeFile, readDefinition, readJson, readLabels, UsageError } from '../values.ts'
 import { watchRun } from '../view/watch.ts'
 
@@ -36,20 +38,29 @@ export const addRun = (program: Command): void => {
     )
 }
 
-const requestOf = async (source: string, options: RunOptions): Promise<SubmitRun> => {
-  const request: SubmitRun = looksLikeFile(source) ? { definition: await readDefinition(source) } : { workflow: source }
+interface Request {
+  request: SubmitRun
+  /** The definition's file, when there is one. */
+  source: Source | null
+}
+
+const requestOf = async (name: string, options: RunOptions): Promise<Request> => {
+  const file = looksLikeFile(name) ? await readDefinition(name) : null
+  const request: SubmitRun = file ? { definition: file.definition } : { workflow: name }
   if (options.input !== undefined) request.input = await readJson(options.input, '--input')
   if (options.id !== undefined) request.id = options.id
   if (options.label) request.labels = readLabels(options.label)
   if (options.priority !== undefined) request.priority = options.priority
-  return request
+  return { request, source: file?.source ?? null }
 }
 
-const submit = async (source: string, options: RunOptions, context: Context): Promise<void> => {
+const submit = async (name: string, options: RunOptions, context: Context): Promise<void> => {
   if (options.wait && options.watch) throw new UsageError('--wait and --watch do not go together')
   const { client } = context
-  const run = await client.submit(await requestOf(source, options), {
-    ...(options.idempotencyKey ? { idempotencyKey: options.idempotencyKey } : {}),
+  const { request, source } = await requestOf(name, options)
+  const key = options.idempotencyKey ? { idempotencyKey: options.idempotencyKey } : {}
+  const run = await client.submit(request, key).catch((error: unknown) => {
+    throw source ? refusalOf(error, source, context) : error
   })
   if (options.watch) return follow(run.id, context)
   if (options.wait) return waitFor(run.id, options.wait === true ? null : options.wait, context)

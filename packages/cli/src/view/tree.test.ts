@@ -90,7 +90,7 @@ describe('renderTree', () => {
     )
     expect(lineOf(lines, 'turn-1/llm')).toMatch(/^ {4}✓ turn-1\/llm +1\.5s$/)
     expect(lineOf(lines, '[2]')).toMatch(/^ {4}✓ \[2\]/)
-    expect(lineOf(lines, '● work')).toMatch(/running +4\.0s$/)
+    expect(lineOf(lines, '● work')).toMatch(/running +4\.0s {2}turn 1$/)
   })
 
   it('shows steps in the order in which they became ready, and what is not ready last', () => {

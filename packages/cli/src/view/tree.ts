@@ -1,5 +1,6 @@
 // Draws a run as a tree of steps: a pure function from a run's view to lines of text.
 import type { AttemptView, Cost, RunStatus, RunView, StepStatus, StepView } from '@stepfleet/contracts'
+import { buildTree, fit, hiddenText, progress, type Row } from './nodes.ts'
 import { count, duration, line, money, type Paint, type Piece, safe } from './text.ts'
 
 export interface TreeOptions {
@@ -24,6 +25,7 @@ const ICONS: Record<StepStatus, [string, Paint]> = {
   skipped: ['−', 'dim'],
   overridden: ['✎', 'green'],
   cancelled: ['⊘', 'dim'],
+  compensated: ['↶', 'dim'],
 }
 const RUN_PAINT: Record<RunStatus, Paint> = {
   queued: 'cyan',
@@ -35,11 +37,10 @@ const RUN_PAINT: Record<RunStatus, Paint> = {
   failed: 'red',
   cancelled: 'dim',
 }
-const ENDED: ReadonlySet<StepStatus> = new Set(['completed', 'failed', 'skipped', 'overridden', 'cancelled'])
-const WELL: ReadonlySet<StepStatus> = new Set(['completed', 'skipped', 'overridden'])
+/** What nothing more will come of, or what has not begun. */
+const FAINT: ReadonlySet<StepStatus> = new Set(['pending', 'skipped', 'cancelled'])
 
 export const iconOf = (status: StepStatus): string => ICONS[status][0]
-export const stepEnded = (status: StepStatus): boolean => ENDED.has(status)
 
 /** The cost in words; empty when no model was called. */
 export const costText = (cost: Cost): string => {
@@ -69,79 +70,18 @@ const notes = (step: StepView): string[] => {
   return found
 }
 
-interface Node {
-  step: StepView
-  label: string
-  children: Node[]
-}
-
-/** What a child adds to its parent's path: `work/turn-1/llm` under `work` is `turn-1/llm`, `search[3]` is `[3]`. */
-const labelOf = (step: StepView): string => {
-  const name = step.parent && step.path.startsWith(step.parent) ? step.path.slice(step.parent.length) : step.path
-  return name.replace(/^\//, '')
-}
-
-export const buildTree = (steps: readonly StepView[]): Node[] => {
-  const nodes = new Map(steps.map((step) => [step.path, { step, label: labelOf(step), children: [] as Node[] }]))
-  const roots: Node[] = []
-  for (const node of nodes.values()) {
-    const parent = node.step.parent === null ? undefined : nodes.get(node.step.parent)
-    if (parent) parent.children.push(node)
-    else roots.push(node)
-  }
-  for (const { children } of nodes.values()) children.sort(byTime)
-  return roots.sort(byTime)
-}
-
-/** In the order in which they became ready; what is not ready yet comes last, in the order it was given. */
-const byTime = (a: Node, b: Node): number => {
-  const [left, right] = [a.step.readyAtMs ?? Number.MAX_SAFE_INTEGER, b.step.readyAtMs ?? Number.MAX_SAFE_INTEGER]
-  return left - right
-}
-
-/** A line to be: a step, or how many finished ones were folded up here. */
-interface Row {
-  depth: number
-  node: Node | null
-  folded: number
-}
-
-const flatten = (nodes: readonly Node[], depth: number, keep: number): Row[] => {
-  const rows: Row[] = []
-  const done = depth === 0 ? [] : nodes.filter((node) => WELL.has(node.step.status))
-  const hidden = new Set(done.slice(0, Math.max(0, done.length - keep)))
-  // one line that says "1 finished" saves nothing
-  if (hidden.size > 1) rows.push({ depth, node: null, folded: hidden.size })
-  for (const node of nodes) {
-    if (hidden.size > 1 && hidden.has(node)) continue
-    rows.push({ depth, node, folded: 0 })
-    rows.push(...flatten(node.children, depth + 1, keep))
-  }
-  return rows
-}
-
-/** Folds finished children, fewer and fewer of them shown, until it fits; then cuts the end. */
-const fit = (roots: readonly Node[], limit: number): { rows: Row[]; cutOff: number } => {
-  for (const keep of [Number.POSITIVE_INFINITY, 8, 4, 2, 0]) {
-    const rows = flatten(roots, 0, keep)
-    if (rows.length <= limit) return { rows, cutOff: 0 }
-    if (keep === 0) return { rows: rows.slice(0, Math.max(0, limit - 1)), cutOff: rows.length - Math.max(0, limit - 1) }
-  }
-  return { rows: [], cutOff: 0 }
-}
-
 const rowPieces = (row: Row, nameWidth: number, nowMs: number): Piece[] => {
   const indent = '  '.repeat(row.depth + 1)
-  if (!row.node) return [{ text: `${indent}✓ ${count(row.folded)} finished`, paint: 'dim' }]
+  if (row.node === null) return [{ text: `${indent}✓ ${count(row.folded)} finished`, paint: 'dim' }]
   const { step, label } = row.node
   const [icon, paint] = ICONS[step.status]
   const name = safe(label).padEnd(Math.max(1, nameWidth - indent.length))
   const facts = [timeOf(step, nowMs).padStart(7), costText(step.cost)].filter((text) => text.trim() !== '')
-  const tail = notes(step).join(' · ')
+  const tail = [hiddenText(row.hidden), progress(row.node), ...notes(step)].filter((text) => text !== '').join(' · ')
   const shown = step.status === 'pending' || step.status === 'completed' ? '' : `${step.status}  `
   return [
     { text: `${indent}${icon} `, paint },
-    { text: `${name}  `, ...(step.status === 'pending' || step.status === 'skipped' ? { paint: 'dim' as const } : {}) },
+    { text: `${name}  `, ...(FAINT.has(step.status) ? { paint: 'dim' as const } : {}) },
     { text: shown, paint },
     { text: facts.join('  '), paint: 'dim' },
     {

@@ -1,6 +1,7 @@
 // block: nested steps. Its scope is worked like that of the run; when all of it has ended, its output is made.
-import type { StepState } from '../state/state.ts'
+
 import { render } from '../scope.ts'
+import type { StepState } from '../state/state.ts'
 import { emit, type Looked, planOf, scopeOf, type Turn } from '../turn.ts'
 import { expressionFailure, settleFailure } from './failure-policy.ts'
 import { outputsOf } from './graph.ts'

@@ -11,7 +11,11 @@ import { expressionFailure, settleFailure } from './failure-policy.ts'
 type Cache = NonNullable<StepPlan['cache']>
 
 /** What tells one cached output of a step from another; a failure in words, or null: a payload must be loaded. */
-const keyOf = (turn: Turn, path: string, { key }: Cache): { ok: true; value: Json } | { ok: false; message: string } | null => {
+const keyOf = (
+  turn: Turn,
+  path: string,
+  { key }: Cache,
+): { ok: true; value: Json } | { ok: false; message: string } | null => {
   if (key) return render(turn, key, path)
   const input = inputOf(turn, turn.state.steps.get(path) ?? blankStep(path, turn.nowMs))
   if (input === null || input.ok) return input && { ok: true, value: { input: input.value as Json } }

@@ -49,8 +49,8 @@ export const closeOrUndo = (turn: Turn, end: End): void => {
       else if (isToUndo(turn, step)) undo = true
     }
   }
-  if (!undo && awaited.length === 0) return endRun(turn, end)
-  emit(turn, { type: 'run.compensating', awaited, ...end })
+  if (undo || awaited.length > 0) emit(turn, { type: 'run.compensating', awaited, ...end })
+  else endRun(turn, end)
 }
 
 /** What is left to undo, the next one last. */

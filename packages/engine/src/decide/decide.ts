@@ -5,12 +5,12 @@ import { parsePath } from '../state/paths.ts'
 import { isEnded, type RunState, type StepState } from '../state/state.ts'
 import { emit, type Looked, type Turn } from '../turn.ts'
 import { advanceAgent } from './agent.ts'
+import { advanceBlock } from './block.ts'
 import { advanceClosing, mattersToClosing } from './closing.ts'
 import { advanceEach } from './each.ts'
 import { settleFailure } from './failure-policy.ts'
-import { admitRun } from './limits.ts'
 import { beginStep, considerPath, finishRun, followUp, lookAtScope } from './graph.ts'
-import { advanceBlock } from './block.ts'
+import { admitRun } from './limits.ts'
 import { advanceRepeat } from './repeat.ts'
 import { start } from './start.ts'
 
@@ -66,7 +66,7 @@ const lookAtStep = (turn: Turn, step: StepState): Looked => {
 
 /** A retry or a held delivery whose time has come. */
 const isRipe = (turn: Turn, step: StepState): boolean =>
-  step.phase === 'retrying' && ((step.notBeforeMs ?? 0) <= turn.nowMs || turn.state.nudged.delete(step.path))
+  step.phase === 'retrying' && ((step.notBeforeMs ?? 0) <= turn.nowMs || turn.state.nudged.has(step.path))
 
 /** Its condition, if it has one, was judged. */
 const hasBegun = (step: StepState): boolean =>
@@ -77,7 +77,7 @@ const startUnknown = (turn: Turn, path: string): Looked => {
   const { role, parent } = parsePath(path)
   if (role === 'compensation') return start(turn, path)
   const around = parent === null ? undefined : turn.state.steps.get(parent)
-  if (parent !== null && (!around || isEnded(around))) return 'done'
+  if (parent !== null && around?.phase !== 'waiting') return 'done'
   return role === 'step' ? considerPath(turn, path) : start(turn, path)
 }
 

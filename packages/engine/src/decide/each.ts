@@ -18,21 +18,29 @@ export const advanceEach = (turn: Turn, group: StepState): Looked => {
   const plan = planOf(turn.plan, group.node).each
   if (!plan || group.opening?.kind !== 'each') return 'done'
   const { count } = group.opening
-  const needed = neededOf(plan)
-  if (needed !== null && group.completed >= needed) return join(turn, group, plan, count)
+  const verdict = verdictOf(plan, group, count)
+  if (verdict === 'open') return startItems(turn, group, plan, count)
+  if (verdict === 'met') return join(turn, group, plan, count)
   const lost = group.ended - group.completed
-  if (needed !== null && count - lost < needed) {
-    const message = `${needed} of ${count} items must complete, and ${lost} ended without`
-    settleFailure(turn, group.path, failure('each_failed', message))
-    return 'done'
-  }
-  return group.ended === count ? join(turn, group, plan, count) : startItems(turn, group, plan, count)
+  const message = `${neededOf(plan)} of ${count} items must complete, and ${lost} ended without`
+  settleFailure(turn, group.path, failure('each_failed', message))
+  return 'done'
+}
+
+/** Whether the join is met, or can be met no more. */
+const verdictOf = (plan: EachPlan, group: StepState, count: number): 'met' | 'lost' | 'open' => {
+  const needed = neededOf(plan)
+  if (needed === null) return group.ended === count ? 'met' : 'open'
+  if (group.completed >= needed) return 'met'
+  return count - (group.ended - group.completed) < needed ? 'lost' : 'open'
 }
 
 const startItems = (turn: Turn, group: StepState, plan: EachPlan, count: number): Looked => {
   const { state } = turn
   while (group.cursor < count && group.cursor - group.ended < plan.concurrency) {
     if (state.endedAtMs !== null || state.closing || group.phase !== 'waiting') return 'done'
+    // an item may end at once, and with it the join; the group is looked at again
+    if (verdictOf(plan, group, count) !== 'open') return 'done'
     if (state.counts.scheduled >= LIMITS.tasksOut) {
       state.backlog.add(group.path)
       return 'done'

@@ -5,7 +5,7 @@ import { parsePath } from '../state/paths.ts'
 import { openCase } from '../state/state.ts'
 import { emit, planOf, type Turn } from '../turn.ts'
 import { closeOrUndo } from './closing.ts'
-import { blockAround, isTakenAround, takesFailures } from './layers.ts'
+import { isTakenAround, takesFailures } from './layers.ts'
 
 export const caseId = (turn: Turn): string => `esc_${turn.state.run}_${turn.state.version + 1}`
 
@@ -48,11 +48,11 @@ const saidOf = (turn: Turn, path: string): Policy | null => {
   return plan.onFailure === 'continue' ? 'result' : plan.onFailure
 }
 
+/** Of the step that failed. What is around it is asked only for what it says. */
 const policyOf = (turn: Turn, path: string): Policy => {
-  const { closing } = turn.state
   const { role } = parsePath(path)
   // what is still out while a run closes is waited for, and no more than that
-  if (closing?.awaited.includes(path)) return 'result'
+  if (turn.state.closing?.awaited.includes(path)) return 'result'
   if (role === 'compensation') return 'escalate'
   return saidOf(turn, path) ?? (isTakenAround(turn.plan, path) ? 'fail' : 'escalate')
 }
@@ -64,31 +64,35 @@ const failed = (turn: Turn, path: string, cause: Failure, more: { use?: Json; ou
   emit(turn, { type: 'step.failed', path, failure: cause, ...output, ...(outward ? { outward } : {}) })
 }
 
-/** Fails what is around a step, from the inside out, until something takes it. Nothing does: the run fails. */
-const failAround = (turn: Turn, path: string, cause: Failure): void => {
-  for (let at = blockAround(path); at !== null; at = blockAround(at)) {
-    const policy = saidOf(turn, at)
-    if (policy === 'escalate') return escalate(turn, at, cause)
-    if (policy !== null && policy !== 'fail') return settle(turn, at, cause, true)
+/** Fails one layer; true: somebody has taken it. An iteration, or a turn, is none to anybody: what it is part of is. */
+const failLayer = (turn: Turn, path: string, cause: Failure, policy: Policy): boolean => {
+  const { role } = parsePath(path)
+  const isWhole = role !== 'iteration' && role !== 'turn'
+  if (isWhole && (policy === 'result' || role === 'compensation')) failed(turn, path, cause)
+  else if (isWhole && typeof policy === 'object') failed(turn, path, cause, { use: policy.use })
+  else {
+    failed(turn, path, cause, { outward: true })
+    return false
   }
-  closeOrUndo(turn, { to: 'failed', failure: cause, path })
+  return true
 }
 
-/** Applies the policy of a step. `decided`: a person has said that it fails, and is not asked again. */
+/**
+ * Applies the policy of a step, and when it fails that of what is around it, from the inside out, until something takes
+ * the failure. Nothing does: the run fails. `decided`: a person has said that the step fails, and is not asked again.
+ */
 const settle = (turn: Turn, path: string, cause: Failure, decided: boolean): void => {
-  const { role, parent } = parsePath(path)
-  const policy = policyOf(turn, path)
-  if (policy === 'escalate' && !decided) return escalate(turn, path, cause)
-  if (role === 'compensation') return failed(turn, path, cause)
-  // a model call, or an iteration, fails what it is a part of
-  if ((role === 'turn' || role === 'iteration') && parent !== null) {
-    failed(turn, path, cause, { outward: true })
-    return settle(turn, parent, cause, true)
+  const { node } = parsePath(path)
+  for (let at: string | null = path; at !== null; at = parsePath(at).parent) {
+    const policy: Policy = at === path ? policyOf(turn, at) : (saidOf(turn, at) ?? 'fail')
+    const isDecided = decided && parsePath(at).node === node
+    if (policy === 'escalate' && !isDecided) {
+      escalate(turn, at, cause)
+      return
+    }
+    if (failLayer(turn, at, cause, policy)) return
   }
-  if (policy === 'result') return failed(turn, path, cause)
-  if (typeof policy === 'object') return failed(turn, path, cause, { use: policy.use })
-  failed(turn, path, cause, { outward: true })
-  failAround(turn, path, cause)
+  closeOrUndo(turn, { to: 'failed', failure: cause, path })
 }
 
 /** Ends a step as failed because a person says so. */

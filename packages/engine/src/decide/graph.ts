@@ -1,7 +1,7 @@
 // graph: which steps of a scope may begin. A scope is the definition, or one instance of a block.
-import { type Json } from '@stepfleet/contracts'
-import { render } from '../scope.ts'
+import type { Json } from '@stepfleet/contracts'
 import type { StepPlan } from '../definition/plan.ts'
+import { render } from '../scope.ts'
 import { innerPath, parsePath } from '../state/paths.ts'
 import { hasCompleted, isEnded, type RunState, type StepState } from '../state/state.ts'
 import { emit, type Looked, load, planOf, scopeOf, type Turn } from '../turn.ts'
@@ -12,14 +12,16 @@ import { start } from './start.ts'
 /** Considers every step of a scope that has no record. `prefix` is the path of the block; empty: the top. */
 export const lookAtScope = (turn: Turn, prefix: string): Looked => {
   const block = prefix === '' ? null : turn.state.steps.get(prefix)
-  if (block === undefined || (block && isEnded(block))) return 'done'
+  // a block that waits for a person begins nothing new
+  if (block === undefined || (block && block.phase !== 'waiting')) return 'done'
   return considerAll(turn, prefix, scopeOf(turn.plan, block?.node ?? '').names)
 }
 
 const considerAll = (turn: Turn, prefix: string, names: Iterable<string>): Looked => {
   let looked: Looked = 'done'
   for (const name of names) {
-    if (turn.state.endedAtMs !== null || turn.state.closing) return 'done'
+    const block = prefix === '' ? null : turn.state.steps.get(prefix)
+    if (turn.state.endedAtMs !== null || turn.state.closing || (block && block.phase !== 'waiting')) return 'done'
     const path = innerPath(prefix, name)
     if (!turn.state.steps.has(path) && considerPath(turn, path) === 'wait') looked = 'wait'
   }
@@ -30,7 +32,7 @@ const considerAll = (turn: Turn, prefix: string, names: Iterable<string>): Looke
 export const followUp = (turn: Turn, step: StepState): Looked => {
   const { scope, name } = planOf(turn.plan, step.node)
   const block = step.parent === null ? null : turn.state.steps.get(step.parent)
-  if (block && isEnded(block)) return 'done'
+  if (block && block.phase !== 'waiting') return 'done'
   const dependents = scopeOf(turn.plan, scope).dependents.get(name) ?? []
   const looked = considerAll(turn, step.parent ?? '', dependents)
   if (looked === 'wait' || step.parent !== null) return looked

@@ -9,6 +9,7 @@ const TOOL_MISSING_MS = 1_000
 export const hold = (turn: Turn, path: string, why: string, againInMs: number): Looked => {
   const nextAtMs = turn.nowMs + againInMs
   const step = turn.state.steps.get(path)
+  turn.state.nudged.delete(path)
   if (step?.phase === 'retrying' && step.heldWhy === why) lookAgain(turn.state, path, nextAtMs)
   else emit(turn, { type: 'step.held', path, why, nextAtMs })
   return 'done'

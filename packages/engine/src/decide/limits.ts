@@ -12,7 +12,11 @@ type Refusal = Extract<Answer, { granted: false }>
 type Taken = 'granted' | 'wait' | Refusal | { failed: string }
 
 /** The text of a limit's key; a key that is no text is shown as JSON. */
-export const limitKeyOf = (turn: Turn, limit: LimitPlan, path: string): { ok: true; key: string } | { ok: false; message: string } | null => {
+export const limitKeyOf = (
+  turn: Turn,
+  limit: LimitPlan,
+  path: string,
+): { ok: true; key: string } | { ok: false; message: string } | null => {
   const rendered = render(turn, limit.key, path)
   if (rendered === null || !rendered.ok) return rendered
   const { value } = rendered

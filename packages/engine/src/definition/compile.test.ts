@@ -37,7 +37,7 @@ describe('the plan of the example', () => {
       ['publish', ['report']],
       ['mail', ['publish', 'report']],
     ])
-    expect([...plan.dependents]).toEqual([
+    expect([...(plan.scopes.get('')?.dependents ?? [])]).toEqual([
       ['queries', ['search']],
       ['search', ['report']],
       ['report', ['publish', 'mail']],
@@ -53,7 +53,7 @@ describe('the plan of the example', () => {
       deadlineMs: null,
       effect: 'read',
       gate: false,
-      onFailure: 'escalate',
+      onFailure: null,
       condition: null,
       each: null,
     })
@@ -169,7 +169,9 @@ describe('bodies', () => {
     const [find, post, note] = agent.tools
     expect(find).toEqual({ name: 'find', declared: null, effect: null, gate: false, timeoutMs: null, retry: null })
     expect(post).toMatchObject({ name: 'post', effect: 'once', gate: true, timeoutMs: 3_000, retry: { attempts: 1 } })
-    expect(post?.declared?.with.render({ args: { u: 'https://x.example' } })).toEqual({
+    expect(
+      post?.declared?.action.kind === 'tool' && post.declared.action.with.render({ args: { u: 'https://x.example' } }),
+    ).toEqual({
       ok: true,
       value: { url: 'https://x.example', method: 'POST' },
     })

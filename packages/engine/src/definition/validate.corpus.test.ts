@@ -3,6 +3,8 @@ import { describe, expect, it } from 'vitest'
 import { validate } from './validate.ts'
 import { EXPRESSIONS } from './validation/corpus/expressions.fixture.ts'
 import { KINDS } from './validation/corpus/kinds.fixture.ts'
+import { MODIFIERS } from './validation/corpus/modifiers.fixture.ts'
+import { NESTING } from './validation/corpus/nesting.fixture.ts'
 import { SHAPE } from './validation/corpus/shape.fixture.ts'
 import { UNBUILT } from './validation/corpus/unbuilt.fixture.ts'
 import { VALIDATION_CODES } from './validation/findings.ts'
@@ -14,6 +16,8 @@ const sorted = (errors: readonly (readonly (string | undefined)[])[]) => errors.
 describe.each([
   ['shape', SHAPE],
   ['kinds', KINDS],
+  ['nesting', NESTING],
+  ['modifiers', MODIFIERS],
   ['not built yet', UNBUILT],
   ['expressions', EXPRESSIONS],
 ])('wrong definitions: %s', (_, cases) => {
@@ -25,7 +29,7 @@ describe.each([
 })
 
 describe('the corpus', () => {
-  const all = [...SHAPE, ...KINDS, ...UNBUILT, ...EXPRESSIONS]
+  const all = [...SHAPE, ...KINDS, ...NESTING, ...MODIFIERS, ...UNBUILT, ...EXPRESSIONS]
   it('shows every code', () => {
     const shown = new Set(all.flatMap((one) => one.errors.map(([, code]) => code)))
     expect(VALIDATION_CODES.filter((code) => !shown.has(code))).toEqual([])

@@ -1,12 +1,14 @@
 // Registration: everything that is wrong with a definition, said at once and in plain words.
 import { type Definition, type Json, LIMITS, type ProblemError } from '@stepfleet/contracts'
-import { isMap } from '../expressions/values.ts'
 import { type Findings, newFindings } from './validation/findings.ts'
 import { checkGraph } from './validation/graph.ts'
+import { checkRawSteps } from './validation/kinds.ts'
+import { checkModifiers } from './validation/modifiers.ts'
 import { copyJson } from './validation/raw.ts'
 import { checkSchema } from './validation/schemas.ts'
 import { checkShape } from './validation/shape.ts'
-import { checkRawSteps, checkStep } from './validation/steps.ts'
+import { spotsOf } from './validation/spots.ts'
+import { checkBody } from './validation/steps.ts'
 import { checkTemplates } from './validation/templates.ts'
 import { refuseUnsupported } from './validation/unsupported.ts'
 
@@ -22,23 +24,19 @@ const checkWhole = (definition: Definition, findings: Findings): void => {
   }
 }
 
-/** The names of all steps as they were written, also of those that are wrong in themselves. */
-const stepNamesOf = (root: Json): string[] => {
-  const steps = isMap(root) ? root.steps : undefined
-  return steps !== undefined && isMap(steps) ? Object.keys(steps) : []
-}
-
-/** Everything that looks at the definition as a whole; `definition` is what its shape left of it. */
-const checkMeaning = (definition: Definition, root: Json, findings: Findings): void => {
-  const stepNames = stepNamesOf(root)
-  const kinds = checkRawSteps(root, findings)
+/** Everything that looks at the definition as a whole; `definition` is what its shape left of `original`. */
+const checkMeaning = (definition: Definition, original: Json, findings: Findings): void => {
+  const kinds = checkRawSteps(original, findings)
   checkWhole(definition, findings)
-  if (stepNames.length > LIMITS.stepsPerDefinition) return
-  for (const [name, step] of Object.entries(definition.steps)) {
-    if (kinds.has(name)) checkStep(definition, name, step, findings)
+  if (kinds === null) return
+  const { top, spots } = spotsOf(definition, original)
+  for (const spot of spots) {
+    if (!kinds.has(spot.path.join('.'))) continue
+    checkBody(definition, spot, findings)
+    checkModifiers(spot, findings)
   }
-  const mentioned = checkTemplates(definition, stepNames, findings)
-  checkGraph(definition, mentioned, stepNames, findings)
+  const mentioned = checkTemplates(definition, top, spots, findings)
+  checkGraph(spots, mentioned, findings)
 }
 
 /**

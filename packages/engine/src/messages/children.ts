@@ -23,7 +23,8 @@ export interface ChildStart {
 type Told = { kind: 'start'; child: ChildStart } | { kind: 'command'; command: Command }
 type Waiting = StepState & { opening: Extract<StepState['opening'], { kind: 'run' }> }
 
-const isWaiting = (step: StepState | undefined): step is Waiting => step?.opening?.kind === 'run' && !step.opening.detach
+const isWaiting = (step: StepState | undefined): step is Waiting =>
+  step?.opening?.kind === 'run' && !step.opening.detach
 
 const startOf = (turn: Turn, step: StepState, opening: Waiting['opening']): Told => {
   const { ns, run, priority, env, trace, parent } = turn.state
@@ -96,7 +97,8 @@ export const childMessages = (turn: Turn, event: Event): Told[] => {
     const { opening } = event
     if (!step || opening.kind !== 'run') return []
     // a child that was given up before it began need not begin
-    const wanted = opening.detach || (step.phase === 'waiting' && step.opening?.kind === 'run' && step.opening.run === opening.run)
+    const wanted =
+      opening.detach || (step.phase === 'waiting' && step.opening?.kind === 'run' && step.opening.run === opening.run)
     return wanted ? [startOf(turn, step, opening)] : []
   }
   const result = resultOf(event)

@@ -14,8 +14,8 @@ import {
   type ToolInput,
   taskId,
 } from '@stepfleet/contracts'
-import { lastAttempt, type StepState } from '../state/state.ts'
 import { parsePath } from '../state/paths.ts'
+import { lastAttempt, type StepState } from '../state/state.ts'
 import { planOf, type Turn } from '../turn.ts'
 import { type ChildStart, childMessages } from './children.ts'
 import { inputOf } from './inputs.ts'

@@ -14,10 +14,9 @@ interface Release {
   path: string
 }
 
-/** Places under limits of so many at a time; a start under a rate is used up. */
+/** A place, or a turn among those who wait; a start under a rate stays counted all the same. */
 const releasesOf = (turn: Turn, limits: readonly LimitPlan[], path: string): Release[] =>
   limits.flatMap((limit): Release[] => {
-    if (limit.perMs !== null) return []
     const key = limitKeyOf(turn, limit, path)
     return key?.ok ? [{ kind: 'release', key: key.key, path }] : []
   })

@@ -96,6 +96,7 @@ describe('each', () => {
     expect(w.fails('a[0]')).toEqual([
       'step.attempt_failed a[0] 1 provider_error',
       'step.failed a[0] provider_error',
+      'step.failed a provider_error',
       'run.failed',
     ])
     expect(w.step('a[1]').phase).toBe('cancelled')

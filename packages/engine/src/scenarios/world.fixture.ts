@@ -80,7 +80,7 @@ export class World {
   #commands = 0
 
   constructor(definition: Definition, options: WorldOptions = {}) {
-    const checked = { ok: true as const, definition, errors: [] } // TEMP validate(definition)
+    const checked = validate(definition)
     if (!checked.ok) throw new Error(JSON.stringify(checked.errors))
     this.plan = compile(checked.definition, 'hash')
     this.state = createState(NS, RUN)
@@ -89,15 +89,16 @@ export class World {
     this.#options = options
   }
 
-  start(input: Json = null, more: { priority?: number; env?: Record<string, string> } = {}): string[] {
+  start(input: Json = null, more: Partial<CommandOf<'start'>> = {}): string[] {
     return this.give({
       type: 'start',
       ...this.#base({ kind: 'caller', id: 'key' }),
       workflow: { name: this.plan.name, version: 1, hash: this.plan.hash },
       input: this.values.pack(input),
       labels: {},
-      priority: more.priority ?? 3,
-      env: more.env ?? {},
+      priority: 3,
+      env: {},
+      ...more,
     })
   }
 
@@ -147,6 +148,20 @@ export class World {
       }),
     )
     return this.give({ type: 'wake', ...this.#base({ kind: 'engine', id: 'e_1' }) }, observed)
+  }
+
+  /** A place has come free for these. */
+  free(...paths: string[]): string[] {
+    return this.give({ type: 'wake', ...this.#base({ kind: 'engine', id: 'e_1' }), paths })
+  }
+
+  cancel(more: Partial<CommandOf<'cancel'>> = {}): string[] {
+    return this.give({ type: 'cancel', ...this.#base(ANN), ...more })
+  }
+
+  /** Paths of the tasks that are out. */
+  get out(): string[] {
+    return [...this.state.steps.values()].filter((step) => step.phase === 'scheduled').map((step) => step.path)
   }
 
   signal(name: string, payload: Json): string[] {

@@ -1,7 +1,16 @@
 // fold: one event onto the state. The only code that changes what a run is; it judges nothing and knows no plan.
 // The state is handed over: fold changes it in place and is deterministic in (state, event).
 import type { Event, EventOf, EventType, RunStatus } from '@stepfleet/contracts'
-import { type AttemptState, addUsage, isComposite, isEnded, lastAttempt, type RunState, type StepState } from './state.ts'
+import {
+  type AttemptState,
+  addUsage,
+  isComposite,
+  isEnded,
+  isHeld,
+  lastAttempt,
+  type RunState,
+  type StepState,
+} from './state.ts'
 import { cancelInside, closeRun, cutAllBut, end, enter, listen, reopen, stepOf, wakeListener } from './transitions.ts'
 
 const attemptOf = (step: StepState, attempt: number): AttemptState | undefined =>
@@ -126,8 +135,6 @@ const folders: Folders = {
     // it may have waited until now, and only then counted as such
     enter(state, step, 'pending')
     step.opening = event.opening
-    step.heldWhy = null
-    step.notBeforeMs = null
     if (isComposite(step)) state.composites += 1
     if (event.opening.kind === 'run' && !event.opening.detach) state.children += 1
     listen(state, step)
@@ -249,9 +256,6 @@ const folders: Folders = {
   },
   'run.cancelled': (state, event) => closeRun(state, 'cancelled', event.atMs),
 }
-
-/** Something outside of it must come free before it begins. */
-const isHeld = (state: RunState): boolean => state.heldWhy !== null && state.steps.size === 0
 
 /** The status of a run that has not ended, by precedence. */
 const openStatus = (state: RunState): RunStatus => {

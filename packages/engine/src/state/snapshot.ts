@@ -25,8 +25,20 @@ const storedStep = (step: StepState): StoredStep => {
 
 /** What is stored: all that is not transient. Two equal folds give equal text. */
 export const toSnapshot = (state: RunState): string => {
-  const { steps, signals, agenda, backlog, nudged, undo, timers, nextWakeMs, outChanges, items, signalWaiters, ...stored } =
-    state
+  const {
+    steps,
+    signals,
+    agenda,
+    backlog,
+    nudged,
+    undo,
+    timers,
+    nextWakeMs,
+    outChanges,
+    items,
+    signalWaiters,
+    ...stored
+  } = state
   return JSON.stringify({
     snapshot: SNAPSHOT_VERSION,
     ...stored,

@@ -190,20 +190,15 @@ export interface RunState {
   signalWaiters: Map<string, Set<string>>
 }
 
-const ENDED: ReadonlySet<Phase> = new Set([
-  'completed',
-  'failed',
-  'skipped',
-  'overridden',
-  'cancelled',
-  'compensated',
-])
+const ENDED: ReadonlySet<Phase> = new Set(['completed', 'failed', 'skipped', 'overridden', 'cancelled', 'compensated'])
 export const isEnded = (step: StepState): boolean => ENDED.has(step.phase)
 /** It has an output of its own, made or given. */
 export const hasCompleted = (step: StepState): boolean => step.phase === 'completed' || step.phase === 'overridden'
 /** It only holds others: it is neither in flight nor waiting itself. */
 export const isComposite = ({ opening }: StepState): boolean =>
   opening !== null && opening.kind !== 'wait' && opening.kind !== 'signal' && opening.kind !== 'run'
+/** Something outside of it must come free before it begins. */
+export const isHeld = (state: RunState): boolean => state.heldWhy !== null && state.steps.size === 0
 export const runHasEnded = (state: RunState): boolean => state.endedAtMs !== null
 
 export const emptyCost = (): Cost => ({

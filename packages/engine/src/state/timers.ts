@@ -1,7 +1,7 @@
 // Timers: when a run must be looked at again though nobody sends anything. All of them follow from the plan and
 // the state, so none is stored; a run has one wake in Redis, the earliest of them or earlier.
 import type { Plan } from '../definition/plan.ts'
-import { isEnded, lastAttempt, type RunState, type StepState, type Timer, type TimerKind } from './state.ts'
+import { isEnded, isHeld, lastAttempt, type RunState, type StepState, type Timer, type TimerKind } from './state.ts'
 
 /**
  * The first look at a task that is out comes after this, or after its time-out if that is shorter. A worker that
@@ -60,6 +60,7 @@ export const armTimers = (plan: Plan, state: RunState, path: string): void => {
 export const armRun = (state: RunState): void => {
   const over = state.endedAtMs !== null || state.closing !== null
   set(state, 'deadline', '', over ? null : state.deadlineAtMs)
+  set(state, 'retry', '', !over && isHeld(state) ? state.lastAtMs : null)
 }
 
 /** Looks at a task again later. Not a fact: after a load the first look simply comes early. */

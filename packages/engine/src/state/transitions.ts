@@ -46,6 +46,7 @@ export const enter = (state: RunState, step: StepState, phase: Phase): void => {
   if (to) state.counts[to] += 1
   if (step.phase === 'scheduled' && phase !== 'scheduled') state.outChanges.set(step.path, null)
   step.phase = phase
+  state.nudged.delete(step.path)
   state.agenda.add(step.path)
 }
 

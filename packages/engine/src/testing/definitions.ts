@@ -1,77 +1,253 @@
-// Random definitions of all kinds and modifiers of this release, small enough to end and wild enough to collide.
+// Random definitions of all kinds and modifiers, nested: small enough to end and wild enough to collide. Their
+// expressions use only the forms that the reference interpreter reads (reference-values.ts).
 import type { Definition, Json, StepDefinition, Task } from '@stepfleet/contracts'
 
-const pick = <T>(rng: () => number, list: readonly [T, ...T[]]): T => list[Math.floor(rng() * list.length)] ?? list[0]
+export type Rng = () => number
 
-const bodyOf = (rng: () => number, before: readonly string[]): StepDefinition => {
-  const seen =
-    before.length > 0 && rng() < 0.7
-      ? `\${{ steps.${pick(rng, [before[0] ?? '', ...before.slice(1)])}.output }}`
-      : 'text'
-  switch (Math.floor(rng() * 9)) {
-    case 0:
-      return { value: { from: seen } }
-    case 1:
-      return { llm: { model: 'anthropic/claude-haiku-5-5', prompt: `say ${seen}` } }
-    case 2:
-      return {
-        agent: {
-          model: 'anthropic/claude-haiku-5-5',
-          prompt: `do ${seen}`,
-          tools: ['read_tool', 'once_tool'],
-          max_turns: 6,
-        },
-      }
-    case 3:
-      return { approval: { show: seen, ...(rng() < 0.5 ? { expires: '1h' } : {}) } }
-    case 4:
-      return { wait: '10m', needs: [...before.slice(-1)] }
-    case 5:
-      return { signal: { name: 'go', ...(rng() < 0.5 ? { timeout: '5m' } : {}) } }
-    default: {
-      const tool = pick(rng, ['read_tool', 'idempotent_tool', 'once_tool'])
-      return { tool, with: { x: seen } }
-    }
+/** How wild: `calm` leaves out what depends on the time things take, so that a run can only end one way. */
+export interface Wildness {
+  calm: boolean
+}
+
+/** What a step may mention where it stands. */
+interface Place {
+  /** Steps of its scope and around it that stand before it, innermost last. */
+  seen: readonly string[]
+  /** Those of its own scope. */
+  before: readonly string[]
+  /** `input.n`, `item`, `index`, `previous`: those that are known. */
+  vars: readonly string[]
+  /** Blocks around it. */
+  depth: number
+  /** Items around it. */
+  items: number
+}
+
+interface Maker extends Wildness {
+  rng: Rng
+  /** Steps so far: their names must not repeat, and their number is bounded. */
+  count: number
+}
+
+const MODEL = 'anthropic/claude-haiku-5-5'
+const DEEPEST = 3
+const MOST_STEPS = 12
+
+const pick = <T>(rng: Rng, list: readonly [T, ...T[]]): T => list[Math.floor(rng() * list.length)] ?? list[0]
+const anyOf = (rng: Rng, list: readonly string[]): string | undefined => list[Math.floor(rng() * list.length)]
+const maybe = <T extends object>(rng: Rng, odds: number, part: () => T): T | Record<never, never> =>
+  rng() < odds ? part() : {}
+
+const wrap = (code: string): string => `\${{ ${code} }}`
+
+/** A value: an expression of what is known here, or a constant. */
+const operand = (rng: Rng, place: Place): Json => {
+  const step = anyOf(rng, place.seen)
+  if (step !== undefined && rng() < 0.6) return wrap(`steps.${step}.${rng() < 0.85 ? 'output' : 'status'}`)
+  const name = anyOf(rng, place.vars)
+  if (name !== undefined && rng() < 0.8) return wrap(name)
+  return Math.floor(rng() * 4)
+}
+
+const condition = (rng: Rng, place: Place): string => {
+  const step = anyOf(rng, place.seen)
+  if (step !== undefined && rng() < 0.6) {
+    return wrap(rng() < 0.5 ? `steps.${step}.output == 3` : `steps.${step}.status == "completed"`)
+  }
+  return wrap(`${anyOf(rng, place.vars) ?? 'input.n'} == 1`)
+}
+
+const value = (rng: Rng, place: Place): Json => {
+  const one = operand(rng, place)
+  return pick<Json>(rng, [one, { from: one }, [one, operand(rng, place)]])
+}
+
+const tool = (rng: Rng, place: Place): StepDefinition => ({
+  tool: pick(rng, ['read_tool', 'idempotent_tool', 'once_tool']),
+  with: { x: operand(rng, place) },
+})
+
+const child = (rng: Rng, place: Place): StepDefinition => {
+  if (rng() < 0.3) return { run: 'other' }
+  return {
+    run: {
+      workflow: 'other@1',
+      ...maybe(rng, 0.7, () => ({ input: { x: operand(rng, place) } })),
+      ...maybe(rng, 0.2, () => ({ detach: true })),
+    },
   }
 }
 
-const modify = (rng: () => number, step: StepDefinition, before: readonly string[]): StepDefinition => {
-  const modified: StepDefinition = { ...step }
-  const runsTask = step.llm !== undefined || step.tool !== undefined
-  if (rng() < 0.25) modified.needs = before.filter(() => rng() < 0.4)
-  if (rng() < 0.15) modified.if = rng() < 0.5 ? '${{ 1 < 2 }}' : '${{ 1 > 2 }}'
-  if (rng() < 0.3) modified.on_failure = pick(rng, ['fail', 'continue', 'escalate'])
-  if (rng() < 0.25 && step.approval === undefined && step.signal === undefined) {
-    modified.each = { in: [1, 2, 3], concurrency: pick(rng, [1, 2, 10]), join: pick(rng, ['all', 'settled']) }
-  }
-  if (runsTask && rng() < 0.3) modified.retry = { attempts: 2, initial: '1s' }
-  if (runsTask && rng() < 0.15) modified.gate = true
-  if (rng() < 0.1) modified.deadline = '1d'
-  return modified
+const agent = (rng: Rng, place: Place): StepDefinition => ({
+  agent: {
+    model: MODEL,
+    prompt: `do ${String(operand(rng, place))}`,
+    tools: ['read_tool', 'once_tool'],
+    max_turns: pick(rng, [2, 6]),
+  },
+})
+
+const block = (maker: Maker, place: Place): StepDefinition => {
+  const { rng } = maker
+  const inner = { ...place, before: [], depth: place.depth + 1 }
+  const steps = stepsOf(maker, inner, 1 + Math.floor(rng() * 3))
+  const names = Object.keys(steps)
+  return { steps, ...maybe(rng, 0.4, () => ({ output: value(rng, { ...inner, seen: [...place.seen, ...names] }) })) }
 }
 
-/** A definition of 1 to 7 steps. */
-export const randomDefinition = (rng: () => number): Definition => {
+const KINDS = ['value', 'llm', 'agent', 'approval', 'wait', 'signal', 'run', 'tool', 'tool', 'steps', 'steps'] as const
+type Kind = (typeof KINDS)[number]
+
+const bodyOf = (maker: Maker, kind: Kind, place: Place): StepDefinition => {
+  const { rng, calm } = maker
+  switch (kind) {
+    case 'value':
+      return { value: value(rng, place) }
+    case 'llm':
+      return { llm: { model: MODEL, prompt: `say ${String(operand(rng, place))}` } }
+    case 'agent':
+      return agent(rng, place)
+    case 'approval':
+      return { approval: { show: operand(rng, place), ...maybe(rng, calm ? 0 : 0.5, () => ({ expires: '1h' })) } }
+    case 'wait':
+      return { wait: '10m' }
+    case 'signal':
+      return { signal: { name: 'go', ...maybe(rng, calm ? 0 : 0.5, () => ({ timeout: '5m' })) } }
+    case 'run':
+      return child(rng, place)
+    case 'steps':
+      return block(maker, place)
+    case 'tool':
+      return tool(rng, place)
+  }
+}
+
+/** A condition on the output of an iteration. An order is only asked of what is sure to be a number. */
+const untilOf = (rng: Rng, kind: Kind, onFailure: StepDefinition['on_failure']): string => {
+  const isNumber = kind === 'llm' && onFailure !== undefined && onFailure !== 'escalate'
+  return isNumber && rng() < 0.6 ? wrap('output >= 2') : wrap('output == 3')
+}
+
+const joinOf = (rng: Rng): NonNullable<Exclude<StepDefinition['each'], string | undefined>['join']> =>
+  pick(rng, ['all', 'all', 'settled', 'any', { atLeast: 2 }])
+
+const itemsOf = (rng: Rng, place: Place): Json[] | string => {
+  const step = anyOf(rng, place.seen)
+  if (step !== undefined && rng() < 0.15) return wrap(`steps.${step}.output`)
+  return pick<Json[] | string>(rng, [[1, 2, 3], [1, 2], [3, 1, 2, 0], [], wrap('input.list')])
+}
+
+/** A race that can never be won is refused where the list is written out. */
+const canBeMet = (items: Json[] | string, join: ReturnType<typeof joinOf>): boolean =>
+  typeof join !== 'object' || typeof items === 'string' || items.length >= join.atLeast
+
+const eachOf = (rng: Rng, place: Place, as: string): NonNullable<StepDefinition['each']> => {
+  const join = rng() < 0.8 ? joinOf(rng) : null
+  const items = itemsOf(rng, place)
+  return {
+    in: join === null || canBeMet(items, join) ? items : wrap('input.list'),
+    ...(as === 'item' ? {} : { as }),
+    ...maybe(rng, 0.6, () => ({ concurrency: pick(rng, [1, 2, 10]) })),
+    ...(join === null ? {} : { join }),
+  }
+}
+
+const onFailureOf = (rng: Rng, place: Place): NonNullable<StepDefinition['on_failure']> =>
+  pick(rng, ['fail', 'fail', 'continue', 'escalate', { use: operand(rng, place) }])
+
+const compensationOf = (rng: Rng, place: Place): NonNullable<StepDefinition['compensate']> => {
+  const x = rng() < 0.6 ? wrap('output') : operand(rng, place)
+  if (rng() < 0.25) return { run: { workflow: 'undo', input: { x } } }
+  return { tool: pick(rng, ['read_tool', 'idempotent_tool', 'once_tool']), with: { x } }
+}
+
+/** Limits of the fleet never change how a run ends: each key is its own, or a block could wait for itself. */
+const limitsOf = (rng: Rng, key: string): StepDefinition => ({
+  ...maybe(rng, 0.08, () => ({ concurrency: { key: `${key} ${wrap('input.n')}`, limit: pick(rng, [1, 2]) } })),
+  ...maybe(rng, 0.06, () => ({ rate: { key, limit: pick(rng, [1, 3]), per: '10s' } })),
+})
+
+/** What only some kinds take. */
+const modifiersOf = ({ rng, calm }: Maker, kind: Kind, inner: Place, key: string): StepDefinition => {
+  const runsTask = kind === 'llm' || kind === 'tool'
+  return {
+    ...maybe(rng, runsTask ? 0.4 : 0, () => ({ retry: { attempts: pick(rng, [1, 2, 3]), initial: '1s' } })),
+    ...maybe(rng, runsTask ? 0.12 : 0, () => ({ gate: true })),
+    ...maybe(rng, kind === 'tool' || kind === 'run' ? 0.5 : 0, () => ({ compensate: compensationOf(rng, inner) })),
+    ...(runsTask || kind === 'run' ? limitsOf(rng, key) : {}),
+    ...maybe(rng, calm || kind === 'value' ? 0 : 0.1, () => ({ deadline: pick(rng, ['1d', '8m']) })),
+    ...maybe(rng, calm || kind !== 'llm' ? 0 : 0.3, () => ({ cache: { ttl: '1h' } })),
+  }
+}
+
+/** Modifiers around the body: which there are is drawn before it, as they say what it may mention. */
+const stepOf = (maker: Maker, place: Place, name: string): StepDefinition => {
+  const { rng } = maker
+  const full = place.depth >= DEEPEST || maker.count >= MOST_STEPS
+  const drawn = pick(rng, KINDS)
+  const kind = full && drawn === 'steps' ? 'tool' : drawn
+  const onFailure = rng() < 0.45 ? onFailureOf(rng, place) : undefined
+  const as = place.items === 0 ? 'item' : `item${place.items}`
+  const inEach = rng() < 0.25
+  const inRepeat = rng() < 0.2
+  const inner: Place = {
+    ...place,
+    vars: [...place.vars, ...(inEach ? [as, 'index'] : []), ...(inRepeat ? ['previous'] : [])],
+    items: place.items + (inEach ? 1 : 0),
+  }
+  return {
+    ...bodyOf(maker, kind, inner),
+    ...maybe(rng, 0.2, () => ({ needs: place.before.filter(() => rng() < 0.4) })),
+    ...maybe(rng, place.before.length > 0 ? 0.15 : 0, () => ({ needs_any: place.before.slice(-2) })),
+    ...maybe(rng, 0.2, () => ({ if: condition(rng, place) })),
+    ...(inEach ? { each: eachOf(rng, place, as) } : {}),
+    ...(inRepeat ? { repeat: repeatOf(rng, kind, onFailure) } : {}),
+    ...(onFailure === undefined ? {} : { on_failure: onFailure }),
+    ...modifiersOf(maker, kind, inner, name),
+  }
+}
+
+const repeatOf = (
+  rng: Rng,
+  kind: Kind,
+  onFailure: StepDefinition['on_failure'],
+): NonNullable<StepDefinition['repeat']> => ({
+  max: pick(rng, [1, 2, 3]),
+  ...maybe(rng, 0.7, () => ({ until: untilOf(rng, kind, onFailure) })),
+  ...maybe(rng, 0.3, () => ({ on_max: pick(rng, ['fail', 'complete']) })),
+})
+
+const stepsOf = (maker: Maker, place: Place, most: number): Record<string, StepDefinition> => {
   const steps: Record<string, StepDefinition> = {}
-  const names: string[] = []
-  const count = 1 + Math.floor(rng() * 7)
-  for (let index = 0; index < count; index += 1) {
-    steps[`s${index}`] = modify(rng, bodyOf(rng, names), names)
-    names.push(`s${index}`)
+  for (let index = 0; index < most; index += 1) {
+    const name = `s${maker.count}`
+    maker.count += 1
+    const before = Object.keys(steps)
+    steps[name] = stepOf(maker, { ...place, before, seen: [...place.seen, ...before] }, name)
   }
-  return { name: 'random', steps }
+  return steps
 }
 
-/** An agent that calls its tools for up to three turns, once two of them side by side, and then answers. */
-export const answerTask = (task: Task): Json => {
-  const input = 'value' in task.input ? task.input.value : null
-  const agent = input !== null && typeof input === 'object' && !Array.isArray(input) ? input.agent : undefined
-  if (task.kind !== 'llm' || agent === undefined) return { answered: task.path }
-  const turn =
-    agent !== null && typeof agent === 'object' && !Array.isArray(agent) && typeof agent.turn === 'number'
-      ? agent.turn
-      : 1
-  const use = (id: string, name: string): Json => ({ id: `${task.path}-${id}`, name, input: { x: turn } })
+/** A definition of 1 to 6 steps at the top and some 15 in all; its input is {@link INPUT}. */
+export const randomDefinition = (rng: Rng, { calm }: Wildness = { calm: false }): Definition => {
+  const maker = { rng, calm, count: 0 }
+  const place = { seen: [], before: [], vars: ['input.n'], depth: 0, items: 0 }
+  return { name: 'random', steps: stepsOf(maker, place, 1 + Math.floor(rng() * 6)) }
+}
+
+/** The input that random definitions mention. */
+export const INPUT: Json = { n: 1, list: [2, 3] }
+
+const turnOf = (path: string): number | null => {
+  const turn = /\/turn-(\d+)\/llm$/.exec(path)?.[1]
+  return turn === undefined ? null : Number(turn)
+}
+
+/** An agent's answers: tools for two turns, first two of them side by side, then an answer. Null: no model call of an agent. */
+export const answerTurn = (path: string): Json => {
+  const turn = turnOf(path)
+  if (turn === null) return null
+  const use = (id: string, name: string): Json => ({ id: `${path}-${id}`, name, input: { x: turn } })
   if (turn >= 3) return { content: [], text: 'done', toolUses: [] }
   return {
     content: [],
@@ -79,3 +255,6 @@ export const answerTask = (task: Task): Json => {
     toolUses: turn === 1 ? [use('a', 'read_tool'), use('b', 'once_tool')] : [use('c', 'read_tool')],
   }
 }
+
+/** What a worker answers: an agent's turn, or where the task came from. */
+export const answerTask = (task: Task): Json => answerTurn(task.path) ?? { answered: task.path }

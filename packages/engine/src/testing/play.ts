@@ -1,9 +1,24 @@
 // play: one run through the real engine against a seeded world of workers and people who lose, repeat, delay and
 // fail things. For tests: the laws are asked of the histories it makes. It takes the engine as an argument, so that
 // mutants of it can be played the same way.
-import type { Command, Event, Failure, Json, Outcome, Payload, Task, ToolManifest, Usage } from '@stepfleet/contracts'
+import type { Command, Event, Json, Payload, Task, ToolManifest } from '@stepfleet/contracts'
 import type * as Engine from '../index.ts'
+import {
+  base,
+  cancelOf,
+  chance,
+  childOf,
+  lossOf,
+  NS,
+  type Odds,
+  operatorOf,
+  outcomeOf,
+  RUN,
+  signalOf,
+} from './actors.ts'
 import { digest } from './digest.ts'
+import type { Fate } from './fate.ts'
+import { answerOf, noPlaces } from './places.ts'
 
 export type EngineModule = typeof Engine
 
@@ -18,18 +33,6 @@ export const random = (seed: number): (() => number) => {
   }
 }
 
-/** Chances of what goes wrong, 0 to 1; drawn per seed so that some worlds are calm and some are not. */
-export interface Odds {
-  fail: number
-  permanent: number
-  lose: number
-  repeat: number
-  late: number
-  release: number
-  reload: number
-  operator: number
-}
-
 export interface Played {
   events: Event[]
   state: Engine.RunState
@@ -39,35 +42,35 @@ export interface Played {
   /** Task ids handed to workers, in order. */
   sent: string[]
   ended: boolean
+  /** Places under limits that were not given back. */
+  kept: string[]
 }
 
-interface World {
+export interface World {
   engine: EngineModule
   plan: Engine.Plan
   rng: () => number
   odds: Odds
   answer(task: Task): Json
+  /** Answers and decisions by path; absent: by chance. */
+  fate?: Fate
   maxSteps: number
   /** For mutants: stop at the first exception and show the history so far, instead of throwing. */
   reckless?: boolean
 }
-
-const USAGE: Usage = {
-  model: 'anthropic/claude-haiku-5-5',
-  inputTokens: 10,
-  outputTokens: 5,
-  cacheReadTokens: 0,
-  cacheWriteTokens: 0,
-  microUsd: 35,
-}
-const NS = 'default'
-const RUN = 'r1'
 
 const values: Engine.Values = {
   load: (payload: Payload) => ('value' in payload ? payload.value : undefined),
   pack: (value: Json) => ({ value }),
   digest,
 }
+
+const TOOLS: ReadonlyMap<string, ToolManifest> = new Map(
+  (['read', 'idempotent', 'once'] as const).map((effect) => [
+    `${effect}_tool`,
+    { spec: { name: `${effect}_tool`, description: 'a tool', input: { type: 'object' } }, effect, secrets: [] },
+  ]),
+)
 
 /** Mutable parts of one play. */
 class Play {
@@ -77,7 +80,11 @@ class Play {
   readonly sent: string[] = []
   /** Tasks some worker may still answer, claimed or not. */
   readonly out: Task[] = []
+  /** Children that have not ended. */
+  readonly children: Engine.ChildStart[] = []
   readonly pending: Command[] = []
+  readonly losses = new Map<string, number>()
+  readonly places = noPlaces()
   nowMs = 1_000
 
   constructor(world: World) {
@@ -99,18 +106,46 @@ class Play {
     })
     try {
       engine.accept(turn, command, observed)
-      engine.decide(turn)
+      for (engine.decide(turn); turn.asks.size > 0; engine.decide(turn)) {
+        for (const [text, ask] of turn.asks) turn.answers.set(text, answerOf(this.places, ask, this.nowMs))
+        turn.asks.clear()
+      }
     } finally {
       this.events.push(...turn.events)
     }
-    for (const event of turn.events) {
-      for (const message of engine.messagesOf(turn, event)) {
-        if (message.kind !== 'task') continue
+    for (const event of turn.events) for (const message of engine.messagesOf(turn, event)) this.take(message)
+    this.state.outChanges.clear()
+  }
+
+  /** What leaves the run reaches the world. */
+  take(message: Engine.Message): void {
+    switch (message.kind) {
+      case 'task':
         this.sent.push(message.id)
         this.out.push(message.payload)
+        return
+      case 'start':
+        // nobody is told of the end of a detached child, and a child starts once
+        if (message.child.parent.detached || this.children.some(({ run }) => run === message.child.run)) return
+        this.children.push(message.child)
+        return
+      case 'command':
+        if (message.command.type !== 'cancel') return
+        for (const [at, { run }] of this.children.entries()) {
+          if (run === message.command.run) this.children.splice(at, 1)
+        }
+        return
+      case 'release':
+        this.places.held.get(message.key)?.delete(message.path)
+        return
+      case 'cache': {
+        const value = values.load(message.output) ?? null
+        this.places.cached.set(message.key, { value, untilMs: this.nowMs + message.ttlMs })
+        return
       }
+      case 'notice':
+        return
     }
-    this.state.outChanges.clear()
   }
 
   /** The driver dropped its cache: the state is folded from the journal again. */
@@ -122,106 +157,52 @@ class Play {
   }
 }
 
-const TOOLS: ReadonlyMap<string, ToolManifest> = new Map(
-  (['read', 'idempotent', 'once'] as const).map((effect) => [
-    `${effect}_tool`,
-    { spec: { name: `${effect}_tool`, description: 'a tool', input: { type: 'object' } }, effect, secrets: [] },
-  ]),
-)
-
-const chance = (play: Play, odds: number): boolean => play.world.rng() < odds
-
-const base = (id: string) => ({ id, ns: NS, run: RUN, by: { kind: 'worker' as const, id: 'w_1' } })
-
-const outcomeOf = (play: Play, task: Task): Command => {
-  const { odds } = play.world
-  const common = {
-    path: task.path,
-    attempt: task.attempt,
-    delivery: task.delivery,
-    worker: 'w_1',
-    claimedAtMs: play.nowMs,
-    durationMs: 5,
-    ...(task.kind === 'llm' ? { usage: USAGE } : {}),
-  }
-  const id = `${task.path}.${task.attempt}.${task.delivery}/${play.events.length}`
-  if (chance(play, odds.release)) {
-    const outcome: Outcome = {
-      ...common,
-      result: { status: 'released', why: 'circuit open', retryAfterMs: Math.floor(play.world.rng() * 50) },
-    }
-    return { ...base(id), type: 'outcome', outcome }
-  }
-  if (chance(play, odds.fail)) {
-    const permanent = chance(play, odds.permanent)
-    const ambiguous = task.effect === 'once' && chance(play, 0.5)
-    const failure: Failure = {
-      code: permanent ? 'bad_request' : 'provider_error',
-      class: ambiguous ? 'ambiguous' : permanent ? 'permanent' : 'transient',
-      message: 'it failed',
-    }
-    return { ...base(id), type: 'outcome', outcome: { ...common, result: { status: 'failed', failure } } }
-  }
-  return {
-    ...base(id),
-    type: 'outcome',
-    outcome: { ...common, result: { status: 'done', output: { value: play.world.answer(task) } } },
-  }
-}
-
-const lostOf = (play: Play, task: Task): Command => ({
-  ...base(`lost/${task.path}.${task.attempt}.${task.delivery}`),
-  type: 'lost',
-  path: task.path,
-  attempt: task.attempt,
-  delivery: task.delivery,
-  worker: 'w_1',
-  begun: task.effect === 'once' && chance(play, 0.5),
-})
-
-const operatorOf = (play: Play): Command | null => {
-  const open = [...play.state.steps.values()].filter(
-    (step) => step.phase === 'escalated' || (step.approval && !step.approval.given),
-  )
-  const step = open[Math.floor(play.world.rng() * open.length)]
-  if (!step) return null
-  const about = { ...base(`op/${play.events.length}`), by: { kind: 'operator' as const, id: 'ann' }, path: step.path }
-  if (step.approval && !step.approval.given) return { ...about, type: 'approve', approved: chance(play, 0.8) }
-  const pick = play.world.rng()
-  if (pick < 0.6) return { ...about, type: 'retry' }
-  if (pick < 0.75) return { ...about, type: 'override', output: { value: 'overridden' } }
-  return pick < 0.9 ? { ...about, type: 'skip' } : { ...about, type: 'fail' }
-}
+/** Takes one of a list by chance. */
+const draw = <T>(play: Play, list: T[]): T | undefined => list.splice(Math.floor(play.world.rng() * list.length), 1)[0]
 
 /** What happens next in the world; false: nothing can. */
 const step = (play: Play): boolean => {
-  const { rng, odds } = play.world
+  const { odds } = play.world
   if (chance(play, odds.reload)) play.reload()
   if (play.pending.length > 0 && chance(play, 0.5)) {
-    const [command] = play.pending.splice(Math.floor(rng() * play.pending.length), 1)
+    const command = draw(play, play.pending)
     if (command) play.give(command)
     return true
   }
+  if (chance(play, odds.cancel)) play.give(cancelOf(play))
   if (chance(play, odds.operator)) {
     const command = operatorOf(play)
     if (command) play.give(command)
   }
+  if (play.children.length > 0 && (play.out.length === 0 || chance(play, 0.3))) return raise(play)
   if (play.out.length > 0) return work(play)
   return pass(play)
 }
 
-/** A worker does something with one of the tasks. */
-const work = (play: Play): boolean => {
-  const { rng, odds } = play.world
-  play.nowMs += Math.floor(rng() * 3)
-  const [task] = play.out.splice(Math.floor(rng() * play.out.length), 1)
-  if (!task) return true
-  const command = chance(play, odds.lose) ? lostOf(play, task) : outcomeOf(play, task)
+/** Gives a command now or later, and perhaps twice. */
+const deliver = (play: Play, command: Command): void => {
+  const { odds } = play.world
   if (chance(play, odds.late)) play.pending.push(command)
   else play.give(command)
   if (chance(play, odds.repeat)) play.pending.push(command)
+}
+
+/** A child ends. */
+const raise = (play: Play): boolean => {
+  const child = draw(play, play.children)
+  if (child) deliver(play, childOf(play, child))
+  return true
+}
+
+/** A worker does something with one of the tasks. */
+const work = (play: Play): boolean => {
+  play.nowMs += Math.floor(play.world.rng() * 3)
+  const task = draw(play, play.out)
+  if (!task) return true
+  const loss = lossOf(play, task)
+  deliver(play, loss ?? outcomeOf(play, task))
   // a worker that was taken for dead may answer all the same
-  if (command.type === 'lost' && chance(play, odds.late)) play.pending.push(outcomeOf(play, task))
+  if (loss && chance(play, play.world.odds.late)) play.pending.push(outcomeOf(play, task))
   return true
 }
 
@@ -232,19 +213,10 @@ const pass = (play: Play): boolean => {
     for (const command of play.pending.splice(0)) play.give(command)
     return true
   }
-  const command = operatorOf(play)
+  const signal = wake === null || play.world.fate || chance(play, 0.5) ? signalOf(play) : null
+  const command = operatorOf(play) ?? signal
   if (command) {
     play.give(command)
-    return true
-  }
-  const signal = [...play.state.steps.values()].find((one) => one.phase === 'waiting' && one.opening?.kind === 'signal')
-  if (signal?.opening?.kind === 'signal' && (wake === null || chance(play, 0.5))) {
-    play.give({
-      ...base(`signal/${play.events.length}`),
-      type: 'signal',
-      name: signal.opening.name,
-      payload: { value: 1 },
-    })
     return true
   }
   if (wake === null) return false
@@ -253,47 +225,41 @@ const pass = (play: Play): boolean => {
   return true
 }
 
+const startOf = (plan: Engine.Plan, id: string, input: Json): Command => ({
+  ...base(id),
+  type: 'start',
+  workflow: { name: plan.name, version: 1, hash: plan.hash },
+  input: { value: input },
+  labels: {},
+  priority: 3,
+  env: {},
+})
+
 /** Plays one run to its end, or until nothing can happen any more. */
 export const play = (world: World, input: Json = null): Played => {
   const one = new Play(world)
   const { engine, plan } = world
-  one.give({
-    ...base('start'),
-    type: 'start',
-    workflow: { name: plan.name, version: 1, hash: plan.hash },
-    input: { value: input },
-    labels: {},
-    priority: 3,
-    env: {},
+  const shown = (more: Pick<Played, 'live' | 'folded'>): Played => ({
+    ...more,
+    events: one.events,
+    state: one.state,
+    sent: one.sent,
+    ended: one.state.endedAtMs !== null,
+    kept: [...one.places.held].flatMap(([key, paths]) => [...paths].map((path) => `${key} ${path}`)),
   })
-  if (world.rng() < 0.1)
-    one.pending.push({
-      ...base('start-again'),
-      type: 'start',
-      workflow: { name: plan.name, version: 1, hash: plan.hash },
-      input: { value: input },
-      labels: {},
-      priority: 3,
-      env: {},
-    })
   try {
+    one.give(startOf(plan, 'start', input))
+    if (world.rng() < 0.1) one.pending.push(startOf(plan, 'start-again', input))
     for (let count = 0; count < world.maxSteps && one.state.endedAtMs === null; count += 1) if (!step(one)) break
     // what is late comes after the end, too
     for (const command of one.pending.splice(0)) one.give(command)
   } catch (error) {
     if (!world.reckless) throw error
-    return { events: one.events, state: one.state, live: '', folded: '', sent: one.sent, ended: false }
+    return { ...shown({ live: '', folded: '' }), ended: false }
   }
   const folded = engine.createState(NS, RUN)
   for (const event of one.events) engine.fold(folded, event)
-  return {
-    events: one.events,
-    state: one.state,
-    live: engine.toSnapshot(one.state),
-    folded: engine.toSnapshot(folded),
-    sent: one.sent,
-    ended: one.state.endedAtMs !== null,
-  }
+  return shown({ live: engine.toSnapshot(one.state), folded: engine.toSnapshot(folded) })
 }
 
 /** Odds for a seed: each fault is off in some worlds. */
@@ -308,5 +274,6 @@ export const oddsOf = (rng: () => number): Odds => {
     release: draw(0.2),
     reload: draw(0.2),
     operator: draw(0.2),
+    cancel: rng() < 0.8 ? 0 : rng() * 0.05,
   }
 }

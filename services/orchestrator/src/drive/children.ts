@@ -51,12 +51,7 @@ const inputOf = async (deps: ChildDeps, child: ChildStart): Promise<Json> => {
 }
 
 /** Why a child cannot begin, or null. */
-const refusal = (
-  deps: ChildDeps,
-  child: ChildStart,
-  stored: StoredDefinition | null,
-  input: Json,
-): Failure | null => {
+const refusal = (deps: ChildDeps, child: ChildStart, stored: StoredDefinition | null, input: Json): Failure | null => {
   if (!stored) return failure('child_refused', `there is no workflow ${child.workflow} in namespace ${child.ns}`)
   const { input: schema } = definitionSchema.parse(stored.definition)
   const errors = schema ? deps.schemas.check(schema, input, 'input') : []

@@ -16,16 +16,16 @@ import {
   createTurn,
   decide,
   dueChecks,
+  type Job,
   lastAttempt,
   type Message,
   messagesOf,
-  type Job,
   type Turn,
   wakeAt,
 } from '@stepfleet/engine'
 import type { Publisher } from '@stepfleet/runtime'
 import type { Append, MailboxEntry, Store } from '../store/port.ts'
-import type { From, Leaving, Outside } from './outside.ts'
+import type { Asking, Leaving, Outside } from './outside.ts'
 import type { LoadedRun } from './runs.ts'
 
 export interface JudgeDeps {
@@ -88,7 +88,7 @@ const observe = async (deps: JudgeDeps, run: LoadedRun, nowMs: number): Promise<
 const answerAll = async (deps: JudgeDeps, run: LoadedRun, turn: Turn): Promise<void> => {
   const asks = [...turn.asks]
   turn.asks.clear()
-  const from: From = { ns: run.ns, run: run.run, seq: run.state.version }
+  const from: Asking = { ns: run.ns, run: run.run, seq: run.state.version, nowMs: turn.nowMs }
   const answers = await Promise.all(asks.map(([, ask]) => deps.outside.answer(from, ask)))
   for (const [at, [text]] of asks.entries()) {
     const answer = answers[at]

@@ -10,15 +10,19 @@ export interface From {
   /** Sequence of the last event, or of the event that the message is about. */
   seq: number
 }
+export interface Asking extends From {
+  /** The engine's time: what is to be asked again is so from then on. */
+  nowMs: number
+}
 export type Leaving = Exclude<Message, { kind: 'task' | 'notice' }>
 
 export interface Limits {
-  answer(from: From, ask: Ask): Promise<Answer>
+  answer(from: Asking, ask: Ask): Promise<Answer>
   leave(from: From, message: Extract<Leaving, { kind: 'release' | 'cache' }>): Promise<void>
 }
 
 export interface Outside {
-  answer(from: From, ask: Ask): Promise<Answer>
+  answer(from: Asking, ask: Ask): Promise<Answer>
   leave(from: From, message: Leaving): Promise<void>
 }
 

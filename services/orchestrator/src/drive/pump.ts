@@ -284,4 +284,5 @@ export class Pump {
   }
 }
 
-const jobsOf = (judged: readonly Judged[]) => judged.flatMap((one) => one.outgoing.map(({ message }) => message).filter(isJob))
+const jobsOf = (judged: readonly Judged[]) =>
+  judged.flatMap((one) => one.outgoing.map(({ message }) => message).filter(isJob))

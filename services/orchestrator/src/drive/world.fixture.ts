@@ -4,10 +4,17 @@ import { type CommandOf, type Definition, type Json, type Task, taskSchema } fro
 import { canonicalJson } from '@stepfleet/engine'
 import type { Publisher, RedisClient } from '@stepfleet/runtime'
 import { createLogger } from '@stepfleet/runtime'
+import { createMemoryLimits } from '../limits/memory-limits.ts'
+import type { FleetLimits } from '../limits/port.ts'
+import { createSchemaChecks } from '../schemas.ts'
 import { createMemoryStore, type MemoryStore } from '../store/memory-store.ts'
 import { Engine } from './engine.ts'
+import { createDrivenLimits } from './limits.ts'
+import { createOutside } from './outside.ts'
 
 const NS = 'default'
+/** How long a place is held before its run is looked at; short, so that a test need not wait. */
+const LONG_HELD_MS = 100
 
 /** The hashes of the fleet, in memory; only what the engine uses of Redis itself. */
 const createHashes = (): RedisClient => {
@@ -34,6 +41,7 @@ const createHashes = (): RedisClient => {
 export interface World {
   store: MemoryStore
   hashes: RedisClient
+  limits: FleetLimits
   /** Tasks that were published and not yet taken, in order. */
   queue: Task[]
   published: string[]
@@ -51,6 +59,7 @@ const logger = createLogger('test', 'silent')
 export const createWorld = (): World => {
   const store = createMemoryStore({ nowMs: () => Date.now() })
   const hashes = createHashes()
+  const limits = createMemoryLimits(() => Date.now())
   const queue: Task[] = []
   const published: string[] = []
   const engines: Engine[] = []
@@ -74,6 +83,7 @@ export const createWorld = (): World => {
   return {
     store,
     hashes,
+    limits,
     queue,
     published,
     failPublish: (times) => {
@@ -87,6 +97,10 @@ export const createWorld = (): World => {
         redis: hashes,
         publisher,
         ordered: true,
+        outside: createOutside(
+          { store: over, schemas: createSchemaChecks() },
+          createDrivenLimits({ limits, store: over, engine: id, logger, longHeldMs: LONG_HELD_MS }),
+        ),
         logger,
         cacheBytes: 1e7,
       })

@@ -1,6 +1,18 @@
 // The view of a run: its journal folded, joined with what is out now. Made for reading; nothing decides on it.
 import type { Cost, Json, OutEntry, Payload, RunView, StepStatus, StepView, ToolManifest } from '@stepfleet/contracts'
-import { addUsage, attemptViews, emptyCost, kindOf, type Plan, type RunState, type StepState } from '@stepfleet/engine'
+import {
+  addUsage,
+  attemptViews,
+  emptyCost,
+  innerPath,
+  isComposite,
+  isEnded,
+  kindOf,
+  type Plan,
+  parsePath,
+  type RunState,
+  type StepState,
+} from '@stepfleet/engine'
 import type { Plans } from '../drive/plans.ts'
 import { type LoadedRun, loadRun } from '../drive/runs.ts'
 import type { RunHead, Store } from '../store/port.ts'
@@ -46,7 +58,7 @@ const statusOf = (step: StepState, out: OutEntry | undefined): StepStatus => {
   if (step.phase === 'scheduled') return out?.worker ? 'running' : 'scheduled'
   if (step.phase === 'failing') return 'retrying'
   // a composite whose parts go on is running, whatever its parts wait for
-  if (step.phase === 'waiting' && (step.opening?.kind === 'each' || step.opening?.kind === 'agent')) return 'running'
+  if (step.phase === 'waiting' && isComposite(step)) return 'running'
   return step.phase
 }
 
@@ -73,15 +85,19 @@ const stepView = async (context: WhyContext, step: StepState, cost: Cost, load: 
     output: await load(step.output),
     failure: step.failure,
     case: step.case?.id ?? (step.approval && !step.approval.given ? step.approval.case : null),
+    ...(step.opening?.kind === 'run' ? { child: step.opening.run } : {}),
   }
 }
 
-const pendingView = (context: WhyContext, name: string): StepView => ({
-  path: name,
-  parent: null,
-  kind: kindOf(context, name),
-  status: context.state.endedAtMs === null ? 'pending' : 'cancelled',
-  why: context.state.endedAtMs === null ? whyPending(context, name) : null,
+const isOver = (state: RunState): boolean => state.endedAtMs !== null || state.closing !== null
+
+/** A step without a record. A run that has ended, or only undoes what it did, will not begin it any more. */
+const pendingView = (context: WhyContext, path: string): StepView => ({
+  path,
+  parent: parsePath(path).parent,
+  kind: kindOf(context, path),
+  status: isOver(context.state) ? 'cancelled' : 'pending',
+  why: isOver(context.state) ? null : whyPending(context, path),
   attempt: 0,
   attempts: [],
   readyAtMs: null,
@@ -95,8 +111,7 @@ const pendingView = (context: WhyContext, name: string): StepView => ({
   case: null,
 })
 
-/** Steps in the order of the definition, each with its parts behind it. */
-const ordered = (plan: Plan, state: RunState): (StepState | string)[] => {
+const partsOf = (state: RunState): Map<string, StepState[]> => {
   const parts = new Map<string, StepState[]>()
   for (const step of state.steps.values()) {
     if (step.parent === null) continue
@@ -104,16 +119,28 @@ const ordered = (plan: Plan, state: RunState): (StepState | string)[] => {
     if (list) list.push(step)
     else parts.set(step.parent, [step])
   }
+  return parts
+}
+
+/** Steps in the order of the definition, each with its parts behind it; a path alone has no record yet. */
+const ordered = (plan: Plan, state: RunState): (StepState | string)[] => {
+  const parts = partsOf(state)
   const result: (StepState | string)[] = []
+  const putScope = (prefix: string, block: string, isOpen: boolean): void => {
+    for (const name of plan.scopes.get(block)?.names ?? []) {
+      const path = innerPath(prefix, name)
+      const step = state.steps.get(path)
+      if (step) put(step)
+      else if (isOpen) result.push(path)
+    }
+  }
   const put = (step: StepState): void => {
     result.push(step)
-    for (const part of parts.get(step.path) ?? []) put(part)
+    const isBlock = step.opening?.kind === 'block'
+    if (isBlock) putScope(step.path, step.node, !isEnded(step))
+    for (const part of parts.get(step.path) ?? []) if (!isBlock || part.role !== 'step') put(part)
   }
-  for (const name of plan.steps.keys()) {
-    const step = state.steps.get(name)
-    if (step) put(step)
-    else result.push(name)
-  }
+  putScope('', '', true)
   return result
 }
 
@@ -158,6 +185,8 @@ const assemble = async (
     failedStep: state.failedStep,
     why: whyRun(context, reasons),
     cost: state.cost,
+    ...(state.parent ? { parent: { run: state.parent.run, path: state.parent.path } } : {}),
+    ...(state.deadlineAtMs === null ? {} : { deadlineAtMs: state.deadlineAtMs }),
     steps,
   }
 }

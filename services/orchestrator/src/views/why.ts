@@ -1,7 +1,7 @@
 // why: what a step waits for, in words for a tired person.
 
 import type { OutEntry, ToolManifest } from '@stepfleet/contracts'
-import type { Plan, RunState, StepState } from '@stepfleet/engine'
+import { innerPath, type Plan, parsePath, type RunState, type StepState } from '@stepfleet/engine'
 
 export interface WhyContext {
   plan: Plan
@@ -29,18 +29,20 @@ const whyRetrying = ({ plan, nowMs }: WhyContext, step: StepState): string => {
   return `attempt ${used + 1} of ${all} ${when}, after ${step.failure?.code ?? 'a failure'}: ${step.failure?.message ?? ''}`
 }
 
-const whyWaiting = ({ nowMs, state }: WhyContext, step: StepState): string | null => {
+const whyWaiting = ({ nowMs, plan, state }: WhyContext, step: StepState): string | null => {
   if (step.approval && !step.approval.given) {
     const what = step.approval.gate ? 'a person must approve it before it runs' : 'approval asked'
     return `${what}, ${since(step.approval.askedAtMs)}`
   }
   if (step.opening?.kind === 'wait') return `ends ${inWords(step.opening.untilMs - nowMs)}`
   if (step.opening?.kind === 'signal') return `signal ${step.opening.name} has not come, ${since(step.readyAtMs)}`
-  if (step.each && step.each.ended < step.each.count) {
+  if (step.opening?.kind === 'run') return `child run ${step.opening.run} has not ended, ${since(step.readyAtMs)}`
+  if (step.opening?.kind === 'each' && step.ended < step.opening.count) {
     const held = state.backlog.has(step.path) ? ', more start as places get free' : ''
-    return `${step.each.ended} of ${step.each.count} items have ended${held}`
+    return `${step.ended} of ${step.opening.count} items have ended${held}`
   }
-  return null
+  const repeat = step.opening?.kind === 'repeat' ? plan.steps.get(step.node)?.repeat : null
+  return repeat ? `iteration ${Math.max(step.rounds, 1)} of at most ${repeat.max}` : null
 }
 
 const whyScheduled = ({ out, tools }: WhyContext, step: StepState): string | null => {
@@ -68,20 +70,34 @@ export const whyStep = (context: WhyContext, step: StepState): string | null => 
 }
 
 /** Why a step that has not begun has not. */
-export const whyPending = ({ plan, state }: WhyContext, name: string): string | null => {
-  const open = (plan.steps.get(name)?.needs ?? []).filter((need) => state.steps.get(need)?.endSeq == null)
+export const whyPending = ({ plan, state }: WhyContext, path: string): string | null => {
+  const { node, parent } = parsePath(path)
+  const needs = plan.steps.get(node)?.needs ?? []
+  const open = needs.filter((need) => state.steps.get(innerPath(parent ?? '', need))?.endSeq == null)
   return open.length === 0 ? null : `waits for ${open.join(', ')}`
 }
 
+/** A run that undoes what it has done: why, and what is being undone. */
+const whyClosing = ({ state }: WhyContext, first: { path: string; why: string } | undefined): string | null => {
+  const { closing } = state
+  if (!closing) return null
+  const cause =
+    closing.to === 'failed' ? `failed (${closing.failure?.code ?? ''})` : `was cancelled by ${closing.by ?? ''}`
+  const now = first ? `; ${first.path}: ${first.why}` : ''
+  return `it ${cause} and undoes what it has done${now}`
+}
+
 /** The run's own reason, from its status; null when it goes on or has ended. */
-export const whyRun = ({ state }: WhyContext, reasons: readonly { path: string; why: string }[]): string | null => {
+export const whyRun = (context: WhyContext, reasons: readonly { path: string; why: string }[]): string | null => {
+  const { state } = context
   if (state.paused) {
     const { by, reason, atMs } = state.paused
     return `paused by ${by} ${since(atMs)}${reason ? `: ${reason}` : ''}`
   }
-  if (state.status !== 'waiting' && state.status !== 'escalated') return null
   const [first] = reasons
-  if (!first) return null
+  if (state.closing) return whyClosing(context, first)
+  if (state.status !== 'waiting' && state.status !== 'escalated') return null
+  if (!first) return state.heldWhy
   const more = reasons.length > 1 ? ` (and ${reasons.length - 1} more)` : ''
   return `${first.path}: ${first.why}${more}`
 }

@@ -65,8 +65,8 @@ const onFailure = ({ on_failure: said }: StepDefinition): StepPlan['onFailure'] 
 
 /** The steps of the same scope that a step waits for; what is further out is left to the block around it. */
 const needsOf = (step: StepDefinition, mentioned: ReadonlySet<string>, names: ReadonlySet<string>): string[] => {
-  const all = new Set([...mentioned, ...(step.needs ?? []), ...(step.needs_any ?? [])])
-  return [...all].filter((name) => names.has(name))
+  const said = [...(step.needs ?? []), ...(step.needs_any ?? [])]
+  return [...new Set([...[...mentioned].filter((name) => names.has(name)), ...said])]
 }
 
 interface Place {

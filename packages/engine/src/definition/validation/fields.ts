@@ -1,13 +1,19 @@
 // The fields each place of a definition knows, for the nearest right spelling.
 import {
+  AGENT_TOOLS,
   agentBodySchema,
-  agentToolSchema,
   approvalBodySchema,
+  cacheSchema,
+  compensateSchema,
+  concurrencySchema,
   definitionSchema,
   eachSchema,
   llmBodySchema,
   nearest,
+  rateSchema,
+  repeatSchema,
   retrySchema,
+  runBodySchema,
   STEP_KINDS,
   signalBodySchema,
   stepSchema,
@@ -17,6 +23,7 @@ import type { Path } from './findings.ts'
 const keys = (shape: object): readonly string[] => Object.keys(shape)
 
 const STEP_FIELDS = keys(stepSchema.shape)
+const TOOL_FIELDS = [...new Set(Object.values(AGENT_TOOLS).flatMap((tool) => keys(tool.shape)))]
 
 /** Place (`*` is any name or index) → what it is called, and its fields. */
 const FIELDS: ReadonlyMap<string, { what: string; names: readonly string[] }> = new Map([
@@ -27,18 +34,37 @@ const FIELDS: ReadonlyMap<string, { what: string; names: readonly string[] }> = 
   ['steps.*.llm', { what: 'llm', names: keys(llmBodySchema.shape) }],
   ['steps.*.llm.messages.*', { what: 'a message', names: ['role', 'content'] }],
   ['steps.*.agent', { what: 'agent', names: keys(agentBodySchema.shape) }],
-  ['steps.*.agent.tools.*', { what: 'a tool of an agent', names: keys(agentToolSchema.options[1].shape) }],
+  ['steps.*.agent.tools.*', { what: 'a tool of an agent', names: TOOL_FIELDS }],
+  ['steps.*.agent.tools.*.approval', { what: 'approval', names: keys(approvalBodySchema.shape) }],
+  ['steps.*.agent.tools.*.run', { what: 'run', names: keys(runBodySchema.options[1].shape) }],
   ['steps.*.agent.tools.*.retry', { what: 'a retry', names: keys(retrySchema.shape) }],
   ['steps.*.approval', { what: 'approval', names: keys(approvalBodySchema.shape) }],
   ['steps.*.wait', { what: 'wait', names: ['for', 'until'] }],
   ['steps.*.signal', { what: 'signal', names: keys(signalBodySchema.options[1].shape) }],
   ['steps.*.each', { what: 'each', names: keys(eachSchema.options[1].shape) }],
+  ['steps.*.each.join', { what: 'a join', names: ['atLeast'] }],
   ['steps.*.retry', { what: 'a retry', names: keys(retrySchema.shape) }],
+  ['steps.*.run', { what: 'run', names: keys(runBodySchema.options[1].shape) }],
+  ['steps.*.repeat', { what: 'repeat', names: keys(repeatSchema.shape) }],
+  ['steps.*.compensate', { what: 'compensate', names: keys(compensateSchema.shape) }],
+  ['steps.*.compensate.llm', { what: 'llm', names: keys(llmBodySchema.shape) }],
+  ['steps.*.compensate.retry', { what: 'a retry', names: keys(retrySchema.shape) }],
+  ['steps.*.compensate.run', { what: 'run', names: keys(runBodySchema.options[1].shape) }],
+  ['steps.*.concurrency', { what: 'concurrency', names: keys(concurrencySchema.shape) }],
+  ['steps.*.rate', { what: 'rate', names: keys(rateSchema.shape) }],
+  ['steps.*.cache', { what: 'cache', names: keys(cacheSchema.shape) }],
+  ['steps.*.on_failure', { what: 'on_failure', names: ['use'] }],
+  ['concurrency', { what: 'concurrency', names: keys(concurrencySchema.shape) }],
 ])
 
 /** A place with names and indexes replaced by `*`, as the table has it. */
-const patternOf = (path: Path): string =>
-  path.map((key, at) => (typeof key === 'number' || (at === 1 && path[0] === 'steps') ? '*' : key)).join('.')
+const patternOf = (path: Path): string => {
+  let at = 0
+  // a step of a block is a step
+  while (path[at] === 'steps' && path[at + 2] === 'steps') at += 2
+  const own = path.slice(at)
+  return own.map((key, i) => (typeof key === 'number' || (i === 1 && own[0] === 'steps') ? '*' : key)).join('.')
+}
 
 /** Bodies whose fields people write one level too high. */
 const BODIES: readonly (readonly [string, readonly string[]])[] = [
@@ -60,6 +86,8 @@ export const unknownField = (path: Path, key: string): { message: string; sugges
   const pattern = patternOf(path)
   const place = FIELDS.get(pattern)
   if (!place) return { message: `\`${key}\` is not known here`, suggestion: null }
+  if (place.names.includes(key))
+    return { message: `\`${key}\` does not go with what else stands here`, suggestion: null }
   return {
     message: `${place.what} has no field \`${key}\``,
     suggestion: suggestionFor(pattern, key, place.names),

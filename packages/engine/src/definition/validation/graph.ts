@@ -1,21 +1,46 @@
 // Checks the graph of steps: `needs` that lead somewhere, and no circles.
 
-import type { Definition } from '@stepfleet/contracts'
-import { nearest } from '@stepfleet/contracts'
-import type { Findings } from './findings.ts'
+import { LIMITS, nearest } from '@stepfleet/contracts'
+import type { Findings, Path } from './findings.ts'
+import { type ScopeInfo, type Spot, scopesFrom } from './spots.ts'
 
 type Graph = ReadonlyMap<string, readonly string[]>
 
-const checkNeeds = (definition: Definition, stepNames: readonly string[], findings: Findings): void => {
-  for (const [name, step] of Object.entries(definition.steps)) {
-    for (const [at, need] of (step.needs ?? []).entries()) {
-      const path = ['steps', name, 'needs', at]
-      if (need === name) findings.error(path, 'needs_self', `step \`${name}\` cannot wait for itself`)
-      else if (!stepNames.includes(need)) {
-        findings.error(path, 'unknown_step', `there is no step \`${need}\``, nearest(need, stepNames))
-      }
+/** A need is a step of the same scope; what stands further out is waited for by the block. */
+const checkNeed = (at: { spots: readonly Spot[]; spot: Spot; path: Path }, need: string, findings: Findings): void => {
+  const { spots, spot, path } = at
+  const { name, scope } = spot
+  const inside = spots.find((one) => one.name === need && one.scope.owner)?.scope.owner
+  if (need === name) findings.error(path, 'needs_self', `step \`${name}\` cannot wait for itself`)
+  else if (scope.names.includes(need)) return
+  else if (scopesFrom(scope).some(({ names }) => names.includes(need))) {
+    const block = scope.owner?.name ?? ''
+    const message = `\`${need}\` stands outside of the block \`${block}\`: put it into the \`needs\` of \`${block}\``
+    findings.error(path, 'unknown_step', message)
+  } else if (inside) {
+    findings.error(path, 'unknown_step', `\`${need}\` stands inside of \`${inside.name}\`: need that`, inside.name)
+  } else findings.error(path, 'unknown_step', `there is no step \`${need}\``, nearest(need, scope.names))
+}
+
+const checkNeeds = (spots: readonly Spot[], spot: Spot, findings: Findings): void => {
+  for (const field of ['needs', 'needs_any'] as const) {
+    for (const [at, need] of (spot.step[field] ?? []).entries()) {
+      checkNeed({ spots, spot, path: [...spot.path, field, at] }, need, findings)
     }
   }
+}
+
+/** Two steps of nested scopes of one name: the inner would hide the outer. */
+const checkShadows = (spot: Spot, findings: Findings): void => {
+  const outer = spot.scope.owner?.scope
+  if (!outer || !scopesFrom(outer).some(({ names }) => names.includes(spot.name))) return
+  const message = `a step around this block is called \`${spot.name}\` too, and could not be mentioned here`
+  findings.error(spot.path, 'shadowed_name', message)
+}
+
+const checkDepth = (spot: Spot, findings: Findings): void => {
+  if (!spot.step.steps || spot.depth !== LIMITS.nesting + 1) return
+  findings.error([...spot.path, 'steps'], 'invalid_value', `blocks are nested at most ${LIMITS.nesting} deep`)
 }
 
 /** A circle through `start` of which no step has been visited before, found depth first; null when there is none. */
@@ -51,7 +76,7 @@ const rotated = (circle: readonly string[], order: readonly string[]): string[] 
 }
 
 /** Reports circles; one that shares steps with a reported one shows when that is gone. */
-const checkCircles = (graph: Graph, findings: Findings): void => {
+const checkCircles = (scope: ScopeInfo, graph: Graph, findings: Findings): void => {
   const order = [...graph.keys()]
   const done = new Set<string>()
   for (const start of order) {
@@ -59,23 +84,32 @@ const checkCircles = (graph: Graph, findings: Findings): void => {
     const circle = circleFrom(graph, start, done)
     if (!circle) continue
     const way = rotated(circle, order)
-    findings.error(['steps', way[0] ?? start], 'cycle', `these steps wait for each other: ${way.join(' → ')}`)
+    findings.error([...scope.path, way[0] ?? start], 'cycle', `these steps wait for each other: ${way.join(' → ')}`)
   }
 }
 
-/** Checks `needs` and circles; `mentioned` are the steps that each step's expressions mention. */
+/** Checks names, `needs` and circles of every scope; `mentioned` is what each step's expressions wait for. */
 export const checkGraph = (
-  definition: Definition,
-  mentioned: ReadonlyMap<string, ReadonlySet<string>>,
-  stepNames: readonly string[],
+  spots: readonly Spot[],
+  mentioned: ReadonlyMap<Spot, ReadonlySet<string>>,
   findings: Findings,
 ): void => {
-  checkNeeds(definition, stepNames, findings)
-  const graph = new Map<string, string[]>()
-  for (const [name, step] of Object.entries(definition.steps)) {
-    const needs = new Set([...(mentioned.get(name) ?? []), ...(step.needs ?? [])])
+  const graphs = new Map<ScopeInfo, Map<string, string[]>>()
+  for (const spot of spots) {
+    checkNeeds(spots, spot, findings)
+    checkShadows(spot, findings)
+    checkDepth(spot, findings)
+    const { step, scope, name } = spot
+    const needs = new Set([...(mentioned.get(spot) ?? []), ...(step.needs ?? []), ...(step.needs_any ?? [])])
     needs.delete(name)
-    graph.set(name, [...needs])
+    const graph = graphs.get(scope) ?? new Map<string, string[]>()
+    graphs.set(
+      scope,
+      graph.set(
+        name,
+        [...needs].filter((need) => scope.names.includes(need)),
+      ),
+    )
   }
-  checkCircles(graph, findings)
+  for (const [scope, graph] of graphs) checkCircles(scope, graph, findings)
 }

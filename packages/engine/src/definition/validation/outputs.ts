@@ -1,5 +1,6 @@
 // What is known of a step's output before it runs: the fields that expressions may mention.
 import type { Json, StepDefinition } from '@stepfleet/contracts'
+import { isMap } from '../../expressions/values.ts'
 
 const fields = (...names: string[]): Json => ({
   type: 'object',
@@ -13,6 +14,15 @@ const ERROR = fields('code', 'class', 'message')
 /** As decisions.md, 'Values and failure'. */
 const APPROVAL = fields('approved', 'by', 'at', 'reason', 'edits')
 const WAIT = fields('at')
+const DETACHED = fields('run')
+const FIRST_ITEM = fields('index', 'output')
+
+/** A block gives the map that its `output` is, else its steps by their names. */
+const ofBlock = (step: StepDefinition): KnownOutput => {
+  if (step.output === undefined) return { kind: 'schema', schema: fields(...Object.keys(step.steps ?? {})) }
+  const isPlain = isMap(step.output) && !Object.keys(step.output).some((key) => key.startsWith('$'))
+  return isPlain && isMap(step.output) ? { kind: 'schema', schema: fields(...Object.keys(step.output)) } : null
+}
 
 const ofBody = (step: StepDefinition): KnownOutput => {
   const model = step.llm ?? step.agent
@@ -20,13 +30,20 @@ const ofBody = (step: StepDefinition): KnownOutput => {
   if (step.approval) return { kind: 'schema', schema: APPROVAL }
   if (step.wait !== undefined) return { kind: 'schema', schema: WAIT }
   if (typeof step.signal === 'object' && step.signal.schema) return { kind: 'schema', schema: step.signal.schema }
-  return null
+  if (typeof step.run === 'object' && step.run.detach) return { kind: 'schema', schema: DETACHED }
+  return step.steps ? ofBlock(step) : null
 }
+
+/** What is known of the output of a step, one item or iteration of it; a person or `use` may have given another. */
+export const knownBody = (step: StepDefinition): KnownOutput =>
+  typeof step.on_failure === 'object' ? null : ofBody(step)
 
 /** What is known of `steps.<step>.<field>`. */
 export const knownOutput = (step: StepDefinition, field: string): KnownOutput => {
   if (field === 'status') return { kind: 'text' }
   if (field === 'error') return step.each === undefined ? { kind: 'schema', schema: ERROR } : null
-  if (field !== 'output') return null
-  return step.each === undefined ? ofBody(step) : { kind: 'list' }
+  if (field !== 'output' || typeof step.on_failure === 'object') return null
+  if (step.each === undefined) return ofBody(step)
+  const isAny = typeof step.each === 'object' && step.each.join === 'any'
+  return isAny ? { kind: 'schema', schema: FIRST_ITEM } : { kind: 'list' }
 }

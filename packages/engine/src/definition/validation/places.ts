@@ -1,38 +1,47 @@
 // Where a definition holds templates, and which names each place can see.
-import type { Definition, Json, StepDefinition } from '@stepfleet/contracts'
+import type { CompensateDefinition, Definition, Json, StepDefinition } from '@stepfleet/contracts'
 import type { TemplateOptions } from '../../expressions.ts'
 import type { Path } from './findings.ts'
+import type { ScopeInfo, Spot } from './spots.ts'
 
 export interface Place {
   path: Path
   source: Json
   options: TemplateOptions
-  /** The step it belongs to; null for the output of the workflow. */
-  step: string | null
-  /** Names beyond `input`, `steps`, `run`, `env`: `item` under its name, `index`, `args`. */
+  /** The step it belongs to; null for places of the whole workflow. */
+  spot: Spot | null
+  /** Whose steps it can mention; null: none. */
+  scope: ScopeInfo | null
+  /** The steps that it mentions are waited for. */
+  orders: boolean
+  /** Names beyond `input`, `steps`, `run`, `env`: `item` under its name, `index`, `previous`, `output`, `args`. */
   names: readonly string[]
 }
 
 const VALUE: TemplateOptions = { secrets: false }
 const WITH: TemplateOptions = { secrets: true }
 
-/** The name of the item of a step with `each`. */
-export const itemName = (step: StepDefinition): string | null => {
-  if (step.each === undefined) return null
-  return typeof step.each === 'string' ? 'item' : (step.each.as ?? 'item')
-}
-
 type Add = (path: Path, source: Json | undefined, options?: TemplateOptions, more?: readonly string[]) => void
 
-const modelPlaces = (step: StepDefinition, add: Add): void => {
-  const { llm, agent } = step
+const llmPlaces = (llm: StepDefinition['llm'], add: Add): void => {
   add(['llm', 'system'], llm?.system)
   add(['llm', 'prompt'], llm?.prompt)
   for (const [at, message] of (llm?.messages ?? []).entries()) add(['llm', 'messages', at, 'content'], message.content)
+}
+
+const runPlaces = (at: Path, run: StepDefinition['run'], add: Add, more: readonly string[] = []): void => {
+  if (typeof run === 'object') add([...at, 'run', 'input'], run.input, VALUE, more)
+}
+
+const agentPlaces = (agent: StepDefinition['agent'], add: Add): void => {
   add(['agent', 'system'], agent?.system)
   add(['agent', 'prompt'], agent?.prompt)
-  for (const [at, tool] of (agent?.tools ?? []).entries()) {
-    if (typeof tool !== 'string') add(['agent', 'tools', at, 'with'], tool.with, WITH, ['args'])
+  for (const [i, tool] of (agent?.tools ?? []).entries()) {
+    const at = ['agent', 'tools', i]
+    if (typeof tool === 'string') continue
+    if ('tool' in tool) add([...at, 'with'], tool.with, WITH, ['args'])
+    if ('run' in tool) runPlaces(at, tool.run, add, ['args'])
+    if ('approval' in tool) add([...at, 'approval', 'show'], tool.approval.show, VALUE, ['args'])
   }
 }
 
@@ -40,59 +49,94 @@ const otherPlaces = (step: StepDefinition, add: Add): void => {
   const { wait, signal } = step
   add(['with'], step.with, WITH)
   add(['approval', 'show'], step.approval?.show)
+  runPlaces([], step.run, add)
   if (typeof wait === 'string') add(['wait'], wait)
   else if (wait && 'for' in wait) add(['wait', 'for'], wait.for)
   else if (wait) add(['wait', 'until'], wait.until)
   if (typeof signal === 'string') add(['signal'], signal)
   else add(['signal', 'name'], signal?.name)
   add(['value'], step.value)
+  add(['concurrency', 'key'], step.concurrency?.key)
+  add(['rate', 'key'], step.rate?.key)
+  add(['cache', 'key'], step.cache?.key)
 }
 
-/** Every template of a step. `if` and `each` are judged before there is an item. */
-const stepPlaces = (name: string, step: StepDefinition): Place[] => {
+const undoPlaces = (said: CompensateDefinition, add: Add): void => {
+  llmPlaces(said.llm, add)
+  add(['with'], said.with, WITH)
+  runPlaces([], said.run, add)
+}
+
+/** Every template of a step. `if` and `each` are judged before there is an item or an iteration of its own. */
+const stepPlaces = (spot: Spot): Place[] => {
+  const { step, scope, inner } = spot
   const places: Place[] = []
-  const item = itemName(step)
-  const inner = item === null ? [] : [item, 'index']
+  const around = scope.owner
+  const before = [
+    ...(around ? around.items : []),
+    ...(around && around.items.length > 0 ? ['index'] : []),
+    ...(around?.repeats ? ['previous'] : []),
+  ]
+  const within = [...spot.items, ...(spot.items.length > 0 ? ['index'] : []), ...(spot.repeats ? ['previous'] : [])]
   const adder =
-    (names: readonly string[]): Add =>
+    (names: readonly string[], about: Partial<Place> = {}, at: Path = []): Add =>
     (path, source, options = VALUE, more = []) => {
       if (source === undefined) return
-      places.push({ path: ['steps', name, ...path], source, options, step: name, names: [...names, ...more] })
+      const place = { path: [...spot.path, ...at, ...path], source, options, names: [...names, ...more] }
+      places.push({ spot, scope, orders: true, ...place, ...about })
     }
-  const before = adder([])
-  before(['if'], step.if)
-  if (typeof step.each === 'string') before(['each'], step.each)
-  else before(['each', 'in'], step.each?.in)
-  const within = adder(inner)
-  modelPlaces(step, within)
-  otherPlaces(step, within)
+  const early = adder(before)
+  early(['if'], step.if)
+  if (typeof step.each === 'string') early(['each'], step.each)
+  else early(['each', 'in'], step.each?.in)
+  const add = adder(within)
+  llmPlaces(step.llm, add)
+  agentPlaces(step.agent, add)
+  otherPlaces(step, add)
+  adder([...within, 'output'])(['repeat', 'until'], step.repeat?.until)
+  adder(within, { scope: inner })(['output'], inner ? step.output : undefined)
+  if (step.compensate) {
+    undoPlaces(step.compensate, adder([...within, 'output'], { orders: false }, ['compensate']))
+  }
   return places
 }
 
 /** Every template of the definition. */
-export const placesOf = (definition: Definition): Place[] => {
-  const places = Object.entries(definition.steps).flatMap(([name, step]) => stepPlaces(name, step))
-  if (definition.output === undefined) return places
-  return [...places, { path: ['output'], source: definition.output, options: VALUE, step: null, names: [] }]
+export const placesOf = (definition: Definition, top: ScopeInfo, spots: readonly Spot[]): Place[] => {
+  const places = spots.flatMap(stepPlaces)
+  const whole = { options: VALUE, spot: null, orders: false, names: [] }
+  if (definition.output !== undefined)
+    places.push({ ...whole, path: ['output'], source: definition.output, scope: top })
+  if (definition.concurrency !== undefined)
+    places.push({ ...whole, path: ['concurrency', 'key'], source: definition.concurrency.key, scope: null })
+  return places
+}
+
+type Plain = { path: Path; text: string }
+
+const stringsIn = (path: Path, value: Json | undefined): Plain[] => {
+  if (typeof value === 'string') return [{ path, text: value }]
+  if (value === undefined || value === null || typeof value !== 'object') return []
+  return Object.entries(value).flatMap(([key, item]) => stringsIn([...path, key], item))
 }
 
 /** Texts that are taken as they are: an expression there would be accepted and ignored. */
-export const plainTexts = (definition: Definition): { path: Path; text: string }[] => {
-  const texts: { path: Path; text: string }[] = []
-  const add = (path: Path, text: string | undefined): void => {
-    if (text !== undefined) texts.push({ path, text })
-  }
-  for (const [label, text] of Object.entries(definition.labels ?? {})) add(['labels', label], text)
-  for (const [name, step] of Object.entries(definition.steps)) {
-    const at = ['steps', name]
-    add([...at, 'tool'], step.tool)
-    add([...at, 'approval', 'assignee'], step.approval?.assignee)
-    for (const [i, text] of (step.llm?.stop ?? []).entries()) add([...at, 'llm', 'stop', i], text)
-    for (const [i, text] of (step.agent?.stop ?? []).entries()) add([...at, 'agent', 'stop', i], text)
+export const plainTexts = (definition: Definition, spots: readonly Spot[]): Plain[] => {
+  const texts = Object.entries(definition.labels ?? {}).flatMap(([label, text]) => stringsIn(['labels', label], text))
+  for (const { path, step } of spots) {
+    const add = (at: Path, value: Json | undefined): void => {
+      texts.push(...stringsIn([...path, ...at], value))
+    }
+    add(['tool'], step.tool)
+    add(['approval', 'assignee'], step.approval?.assignee)
+    add(['llm', 'stop'], step.llm?.stop)
+    add(['agent', 'stop'], step.agent?.stop)
+    add(['compensate', 'tool'], step.compensate?.tool)
+    if (typeof step.on_failure === 'object') add(['on_failure', 'use'], step.on_failure.use)
     for (const [i, tool] of (step.agent?.tools ?? []).entries()) {
       if (typeof tool === 'string') continue
-      add([...at, 'agent', 'tools', i, 'tool'], tool.tool)
-      add([...at, 'agent', 'tools', i, 'description'], tool.description)
+      add(['agent', 'tools', i, 'description'], tool.description)
+      if ('tool' in tool) add(['agent', 'tools', i, 'tool'], tool.tool)
     }
   }
   return texts

@@ -85,9 +85,13 @@ const unknownKeys = (issue: IssueOf<'unrecognized_keys'>, path: Path, findings: 
   })
 
 /** The variant that was meant: the one whose own type fits; among several, the one with the fewest problems. */
-const unionVariant = (issue: IssueOf<'invalid_union'>): Issue[] | null => {
+const unionVariant = (issue: IssueOf<'invalid_union'>, value: Json | undefined): Issue[] | null => {
+  const isWord = value === null || typeof value !== 'object'
   const fitting = issue.errors.filter(
-    (issues) => !issues.some((one) => one.path.length === 0 && one.code === 'invalid_type'),
+    (issues) =>
+      !issues.some(
+        (one) => one.path.length === 0 && (one.code === 'invalid_type' || (one.code === 'invalid_value' && !isWord)),
+      ),
   )
   return fitting.toSorted((a, b) => a.length - b.length)[0] ?? null
 }
@@ -101,7 +105,7 @@ const union = (issue: IssueOf<'invalid_union'>, path: Path, root: Json, findings
       return [cut(path)]
     }
   }
-  const variant = unionVariant(issue)
+  const variant = unionVariant(issue, value)
   if (variant) return variant.flatMap((inner) => explain(inner, path, root, findings))
   const wanted = issue.errors
     .flat()

@@ -1,78 +1,11 @@
-// Checks of single steps: kinds, modifiers, effects and gates, durations, what each kind needs.
-import {
-  type Definition,
-  type Json,
-  LIMITS,
-  nearest,
-  parseDurationMs,
-  STEP_KINDS,
-  type StepDefinition,
-} from '@stepfleet/contracts'
+// Checks of the bodies of steps: models, tools and their effects, agents, waits, signals.
+import { type Definition, type Json, nearest, parseDurationMs, type StepDefinition } from '@stepfleet/contracts'
 import { holdsExpression } from '../../expressions/scan.ts'
-import { isMap, type JsonMap } from '../../expressions/values.ts'
-import { isOneExpression } from '../../expressions.ts'
 import { type ToolUse, toolEffect } from '../compile/defaults.ts'
-import { isMistypedKind } from './fields.ts'
 import type { Findings, Path } from './findings.ts'
 import { checkModel } from './models.ts'
 import { checkSchema } from './schemas.ts'
-
-/** Words of CEL: a step of such a name could not be mentioned. */
-const RESERVED = new Set(
-  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
-    ' ',
-  ),
-)
-/** Kinds of the format that are refused elsewhere; their steps are not without a kind. */
-const UNBUILT_KINDS = ['run', 'steps']
-
-type Kind = (typeof STEP_KINDS)[number]
-const MODIFIERS = ['retry', 'timeout', 'effect', 'gate', 'deadline'] as const
-type Modifier = (typeof MODIFIERS)[number]
-
-/** Which of these modifiers mean something on which kind. */
-const TAKES: Readonly<Record<Kind, readonly Modifier[]>> = {
-  llm: ['retry', 'timeout', 'effect', 'gate', 'deadline'],
-  // its turns and tools are steps of their own: their effect and gate stand at the tools
-  agent: ['retry', 'timeout', 'deadline'],
-  tool: ['retry', 'timeout', 'effect', 'gate', 'deadline'],
-  approval: ['deadline'],
-  wait: ['deadline'],
-  signal: ['deadline'],
-  value: [],
-}
-
-/** Where people meant to put a modifier that a kind does not take. */
-const INSTEAD: Readonly<Record<string, string>> = {
-  'agent.effect': 'agent.tools.<tool>.effect',
-  'agent.gate': 'agent.tools.<tool>.gate',
-  'approval.timeout': 'approval.expires',
-  'signal.timeout': 'signal.timeout',
-}
-
-/** Kinds of a raw step; reports none or several. Null when there is not exactly one built kind. */
-export const checkKind = (raw: JsonMap, path: Path, findings: Findings): Kind | null => {
-  const kinds = STEP_KINDS.filter((kind) => Object.hasOwn(raw, kind))
-  const all = [...kinds, ...UNBUILT_KINDS.filter((kind) => Object.hasOwn(raw, kind))]
-  if (all.length > 1) {
-    findings.error(path, 'several_kinds', `a step has exactly one kind, this one has ${all.join(' and ')}`)
-  } else if (all.length === 0 && !Object.keys(raw).some(isMistypedKind)) {
-    findings.error(path, 'no_kind', `a step needs one of ${STEP_KINDS.join(', ')}`)
-  }
-  return all.length === 1 ? (kinds[0] ?? null) : null
-}
-
-/** Modifiers where they mean nothing would be accepted and ignored. */
-export const checkModifiers = (raw: JsonMap, kind: Kind, path: Path, findings: Findings): void => {
-  for (const modifier of MODIFIERS) {
-    if (!Object.hasOwn(raw, modifier) || TAKES[kind].includes(modifier)) continue
-    const message = `\`${modifier}\` means nothing on a step of kind ${kind}`
-    findings.error([...path, modifier], 'misplaced_modifier', message, INSTEAD[`${kind}.${modifier}`])
-  }
-  if (Object.hasOwn(raw, 'with') && kind !== 'tool') {
-    findings.error([...path, 'with'], 'misplaced_modifier', '`with` belongs to a tool step')
-  }
-}
+import type { Spot } from './spots.ts'
 
 const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
@@ -119,9 +52,7 @@ const checkTool = (definition: Definition, step: StepDefinition, path: Path, fin
   checkRetry(use, step.retry, path, findings)
 }
 
-const checkLlm = (step: StepDefinition, path: Path, findings: Findings): void => {
-  const { llm } = step
-  if (!llm) return
+const checkLlm = (llm: NonNullable<StepDefinition['llm']>, path: Path, findings: Findings): void => {
   const at = [...path, 'llm']
   checkModel(llm, at, findings)
   if (llm.prompt === undefined && llm.messages === undefined) {
@@ -149,6 +80,7 @@ const checkAgentTools = (definition: Definition, agent: Agent, path: Path, findi
     if (entry.input.type !== 'object') {
       findings.error([...at, 'input', 'type'], 'invalid_schema', "a tool's input is an object", 'object')
     }
+    if (!('tool' in entry)) continue
     if (entry.tool === 'http') checkHttp(entry.with, at, findings)
     checkEffect(definition, entry, at, findings)
     checkRetry(entry, entry.retry, at, findings)
@@ -192,63 +124,28 @@ const checkSignal = (step: StepDefinition, path: Path, findings: Findings): void
   if (typeof signal === 'object' && signal.schema) checkSchema(signal.schema, [...path, 'signal', 'schema'], findings)
 }
 
-const oneExpression = (text: string): string => `\${{ ${text.trim()} }}`
-
-const checkIf = (step: StepDefinition, path: Path, findings: Findings): void => {
-  if (typeof step.if !== 'string' || isOneExpression(step.if)) return
-  const message = '`if` is true, false or one expression and nothing else'
-  const hint = holdsExpression(step.if) ? null : oneExpression(step.if)
-  findings.error([...path, 'if'], 'invalid_value', message, hint)
+/** What undoes a step is asked for by nobody: no gate stands before it. */
+const checkUndo = (step: StepDefinition, path: Path, findings: Findings): void => {
+  const { compensate } = step
+  if (!compensate) return
+  const at = [...path, 'compensate']
+  if (compensate.tool === 'http') checkHttp(compensate.with, at, findings)
+  if (compensate.llm) checkLlm(compensate.llm, at, findings)
+  if (compensate.tool === undefined) return
+  checkRetry(
+    { tool: compensate.tool, with: compensate.with, effect: compensate.effect },
+    compensate.retry,
+    at,
+    findings,
+  )
 }
 
-const checkEach = (step: StepDefinition, path: Path, findings: Findings): void => {
-  const { each } = step
-  if (each === undefined) return
-  const items = typeof each === 'string' ? each : each.in
-  const at = typeof each === 'string' ? [...path, 'each'] : [...path, 'each', 'in']
-  if (typeof items === 'string' && !isOneExpression(items)) {
-    const hint = holdsExpression(items) ? null : oneExpression(items)
-    findings.error(at, 'invalid_value', 'each goes over a list or one expression that gives one', hint)
-  }
-  if (Array.isArray(items) && items.length > LIMITS.eachItems) {
-    findings.error(at, 'invalid_value', `each goes over at most ${LIMITS.eachItems} items`)
-  }
-}
-
-/** Checks one step that has a single kind. */
-export const checkStep = (definition: Definition, name: string, step: StepDefinition, findings: Findings): void => {
-  const path = ['steps', name]
-  checkLlm(step, path, findings)
+/** Checks the body of a step that has a single kind. */
+export const checkBody = (definition: Definition, { step, path }: Spot, findings: Findings): void => {
+  if (step.llm) checkLlm(step.llm, path, findings)
   checkAgent(definition, step, path, findings)
   checkTool(definition, step, path, findings)
   checkWait(step, path, findings)
   checkSignal(step, path, findings)
-  checkIf(step, path, findings)
-  checkEach(step, path, findings)
-}
-
-/** Checks what the raw steps are: a map of at least one, not too many, each with one kind. */
-export const checkRawSteps = (root: Json, findings: Findings): ReadonlyMap<string, Kind> => {
-  const kinds = new Map<string, Kind>()
-  const steps = isMap(root) ? root.steps : undefined
-  if (steps === undefined || !isMap(steps)) return kinds
-  const names = Object.keys(steps)
-  if (names.length === 0) findings.error(['steps'], 'empty_steps', 'a workflow needs at least one step')
-  if (names.length > LIMITS.stepsPerDefinition) {
-    const message = `${names.length} steps; a definition has at most ${LIMITS.stepsPerDefinition}`
-    findings.error(['steps'], 'too_many_steps', message)
-    return kinds
-  }
-  for (const name of names) {
-    const raw = steps[name]
-    const path = ['steps', name]
-    if (RESERVED.has(name))
-      findings.error(path, 'invalid_value', `\`${name}\` is a word of the expression language`, `${name}_step`)
-    if (raw === undefined || !isMap(raw)) continue
-    const kind = checkKind(raw, path, findings)
-    if (kind === null) continue
-    checkModifiers(raw, kind, path, findings)
-    kinds.set(name, kind)
-  }
-  return kinds
+  checkUndo(step, path, findings)
 }

@@ -1,43 +1,52 @@
 // Checks every expression: can it be read, are its names, steps and fields known where it stands.
 
-import type { Definition, StepDefinition } from '@stepfleet/contracts'
+import type { Definition } from '@stepfleet/contracts'
 import { nearest } from '@stepfleet/contracts'
 import { clip, holdsExpression } from '../../expressions/scan.ts'
 import { compileTemplate, type TemplateUse } from '../../expressions.ts'
 import type { Findings, Path } from './findings.ts'
 import { knownOutput } from './outputs.ts'
-import { itemName, type Place, placesOf, plainTexts } from './places.ts'
+import { type Place, placesOf, plainTexts } from './places.ts'
 import { missingField } from './schemas.ts'
+import { ancestorIn, itemName, type ScopeInfo, type Spot, scopesFrom } from './spots.ts'
 
 const EVERYWHERE = ['input', 'steps', 'run', 'env']
-const RUN_FIELDS = ['id', 'namespace', 'workflow']
+const RUN_FIELDS = ['id', 'namespace', 'workflow', 'startedAt', 'now']
 /** Names of the format whose places are not built yet. */
-const UNBUILT_NAMES: Readonly<Record<string, string>> = {
-  previous: 'repeat',
-  output: 'confidence',
-  thread: 'threads',
+const UNBUILT_NAMES: Readonly<Record<string, string>> = { thread: 'threads' }
+/** Names that are known in some places only. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  args: "`args` is only known in a tool of an agent's own",
+  previous: '`previous` is only known inside a step with `repeat`',
+  output: '`output` is only known in `repeat.until` and in `compensate`',
 }
 
 /** What the checks of one definition share. */
 interface Registry {
   definition: Definition
-  /** Every step of the raw definition, also those that could not be looked at. */
-  stepNames: readonly string[]
+  spots: readonly Spot[]
   findings: Findings
+  /** Step → those of its scope that its expressions mention, and those inside of it do. */
+  mentioned: Map<Spot, Set<string>>
+}
+
+const checkItem = (registry: Registry, place: Place, path: Path, name: string): void => {
+  const { findings } = registry
+  const own = place.spot ? itemName(place.spot.step) : null
+  const around = place.names.filter((known) => known !== 'index' && place.spot?.items.includes(known))
+  if (around.length > 0)
+    findings.error(path, 'unknown_name', `the item is called \`${around.at(-1)}\` here`, around.at(-1))
+  else if (own !== null)
+    findings.error(path, 'item_outside_each', `\`${name}\` is not known yet in \`if\` and \`each\``)
+  else findings.error(path, 'item_outside_each', `\`${name}\` is only known inside a step with \`each\``)
 }
 
 const checkName = (registry: Registry, place: Place, path: Path, name: string): void => {
-  const { definition, stepNames, findings } = registry
-  const known = [...EVERYWHERE, ...place.names]
+  const { findings } = registry
+  const known = [...EVERYWHERE, ...place.names].filter((one) => one !== 'steps' || place.scope !== null)
   if (known.includes(name) || name === 'secrets') return
   if (name === 'item' || name === 'index') {
-    const step = place.step === null ? undefined : definition.steps[place.step]
-    const as = step ? itemName(step) : null
-    const message = `\`${name}\` is only known inside a step with \`each\``
-    if (as === null) findings.error(path, 'item_outside_each', message)
-    else if (place.names.length === 0)
-      findings.error(path, 'item_outside_each', `\`${name}\` is not known yet in \`if\` and \`each\``)
-    else findings.error(path, 'unknown_name', `the item is called \`${as}\` here`, as)
+    checkItem(registry, place, path, name)
     return
   }
   const unbuilt = UNBUILT_NAMES[name]
@@ -45,20 +54,48 @@ const checkName = (registry: Registry, place: Place, path: Path, name: string): 
     findings.error(path, 'not_supported_yet', `\`${name}\` belongs to ${unbuilt}, which is not built yet`)
     return
   }
-  const step = stepNames.includes(name) ? `steps.${name}.output` : null
-  const message =
-    name === 'args' ? "`args` is only known in the `with` of an agent's tool" : `\`${name}\` is not known here`
-  findings.error(path, 'unknown_name', message, step ?? nearest(name, known))
+  const isStep = place.scope !== null && scopesFrom(place.scope).some(({ names }) => names.includes(name))
+  const message = ELSEWHERE[name] ?? `\`${name}\` is not known here`
+  findings.error(path, 'unknown_name', message, isStep ? `steps.${name}.output` : nearest(name, known))
 }
 
-const checkMentions = (registry: Registry, place: Place, path: Path, use: TemplateUse): void => {
-  const { stepNames, findings } = registry
-  for (const { step } of use.mentions) {
-    if (step === place.step) findings.error(path, 'needs_self', `step \`${step}\` cannot wait for itself`)
-    else if (!stepNames.includes(step)) {
-      findings.error(path, 'unknown_step', `there is no step \`${step}\``, nearest(step, stepNames))
-    }
+/** A step that no scope around a place has: perhaps it stands inside of a block. */
+const unknownStep = (registry: Registry, scopes: readonly ScopeInfo[], path: Path, name: string): void => {
+  const { findings, spots } = registry
+  const inside = spots.find((spot) => spot.name === name && spot.scope.owner)?.scope.owner
+  const known = scopes.flatMap(({ names }) => names)
+  if (!inside) {
+    findings.error(path, 'unknown_step', `there is no step \`${name}\``, nearest(name, known))
+    return
   }
+  const message = `\`${name}\` stands inside of \`${inside.name}\`: outside of it only \`steps.${inside.name}.output\` is known`
+  findings.error(path, 'unknown_step', message, `steps.${inside.name}.output`)
+}
+
+/** The scope that a place means by a step's name, or null; what it waits for is noted. */
+const resolve = (registry: Registry, place: Place, path: Path, name: string): ScopeInfo | null => {
+  if (!place.scope) {
+    registry.findings.error(path, 'unknown_name', 'no step is known here: this is judged before the run begins')
+    return null
+  }
+  const scopes = scopesFrom(place.scope)
+  const scope = scopes.find(({ names }) => names.includes(name)) ?? null
+  if (!scope) unknownStep(registry, scopes, path, name)
+  if (!scope || !place.spot || !place.orders || scope === place.spot.inner) return scope
+  const waiting = ancestorIn(place.spot, scope)
+  if (waiting.name !== name) {
+    const known = registry.mentioned.get(waiting) ?? new Set()
+    registry.mentioned.set(waiting, known.add(name))
+  } else if (waiting === place.spot) {
+    registry.findings.error(path, 'needs_self', `step \`${name}\` cannot wait for itself`)
+  } else {
+    registry.findings.error(
+      path,
+      'needs_self',
+      `\`${place.spot.name}\` stands inside of \`${name}\` and cannot wait for it`,
+    )
+  }
+  return scope
 }
 
 const checkInput = (registry: Registry, path: Path, keys: readonly string[]): void => {
@@ -70,9 +107,16 @@ const checkInput = (registry: Registry, path: Path, keys: readonly string[]): vo
   registry.findings.error(path, 'unknown_input_field', message, nearest(missing.name, missing.known))
 }
 
-const checkOutput = (registry: Registry, path: Path, name: string, keys: readonly string[]): void => {
+const checkOutput = (
+  registry: Registry,
+  place: Place,
+  path: Path,
+  way: { name: string; keys: readonly string[] },
+): void => {
+  const { name, keys } = way
   const [field = '', ...rest] = keys
-  const step: StepDefinition | undefined = registry.definition.steps[name]
+  const scope = place.scope && scopesFrom(place.scope).find(({ names }) => names.includes(name))
+  const step = registry.spots.find((spot) => spot.name === name && spot.scope === scope)?.step
   const known = step ? knownOutput(step, field) : null
   const { findings } = registry
   const where = `steps.${name}.${field}`
@@ -90,7 +134,7 @@ const checkOutput = (registry: Registry, path: Path, name: string, keys: readonl
   }
 }
 
-const checkPaths = (registry: Registry, path: Path, use: TemplateUse): void => {
+const checkPaths = (registry: Registry, place: Place, path: Path, use: TemplateUse): void => {
   // `a.b` and `a.b.c` of one expression would report one typo twice
   const seen = new Set<string>()
   for (const keys of use.paths) {
@@ -98,7 +142,7 @@ const checkPaths = (registry: Registry, path: Path, use: TemplateUse): void => {
     if (second === undefined || seen.has(keys.join('.'))) continue
     seen.add(keys.join('.'))
     if (root === 'input') checkInput(registry, path, keys.slice(1))
-    else if (root === 'steps') checkOutput(registry, path, second, rest)
+    else if (root === 'steps') checkOutput(registry, place, path, { name: second, keys: rest })
     else if (root === 'run' && !RUN_FIELDS.includes(second)) {
       const message = `\`run\` has ${RUN_FIELDS.join(', ')}, not \`${second}\``
       registry.findings.error(path, 'unknown_name', message, nearest(second, RUN_FIELDS))
@@ -116,7 +160,7 @@ const checkVariables = (registry: Registry, place: Place, path: Path, use: Templ
 
 const inside = (place: Place, at: string): Path => (at === '' ? place.path : [...place.path, at])
 
-const checkPlace = (registry: Registry, place: Place): string[] => {
+const checkPlace = (registry: Registry, place: Place): void => {
   const compiled = compileTemplate(place.source, place.options)
   if (!compiled.ok) {
     for (const { at, code, message, suggestion } of compiled.errors) {
@@ -126,42 +170,40 @@ const checkPlace = (registry: Registry, place: Place): string[] => {
   for (const use of compiled.uses) {
     const path = inside(place, use.at)
     for (const name of use.names) checkName(registry, place, path, name)
-    checkMentions(registry, place, path, use)
-    checkPaths(registry, path, use)
+    for (const step of new Set(use.mentions.map((mention) => mention.step))) resolve(registry, place, path, step)
+    checkPaths(registry, place, path, use)
     checkVariables(registry, place, path, use)
   }
-  return compiled.uses.flatMap((use) => use.mentions.map((mention) => mention.step))
 }
 
-/** `each.as` must not hide a name that is known everywhere. */
+const TAKEN = [...EVERYWHERE, 'index', 'args', 'secrets', 'previous', 'output']
+
+/** `each.as` must not hide a name that is known everywhere, nor the item of an `each` around it. */
 const checkItemNames = (registry: Registry): void => {
-  for (const [name, step] of Object.entries(registry.definition.steps)) {
+  for (const { step, path, items } of registry.spots) {
     const as = itemName(step)
-    if (as === null || ![...EVERYWHERE, 'index', 'args', 'secrets'].includes(as)) continue
-    registry.findings.error(['steps', name, 'each', 'as'], 'shadowed_name', `\`${as}\` already means something else`)
+    if (as === null) continue
+    const at = typeof step.each === 'object' && step.each.as !== undefined ? ['each', 'as'] : ['each']
+    if (TAKEN.includes(as)) {
+      registry.findings.error([...path, 'each', 'as'], 'shadowed_name', `\`${as}\` already means something else`)
+    } else if (items.slice(0, -1).includes(as)) {
+      const message = `an \`each\` around this one calls its item \`${as}\` too; give one of them a name by \`as\``
+      registry.findings.error([...path, ...at], 'shadowed_name', message)
+    }
   }
 }
 
-/**
- * Checks all expressions. Gives the steps that each step mentions, for the order of the graph.
- * `stepNames` are all steps of the raw definition.
- */
+/** Checks all expressions. Gives what each step waits for because of them. */
 export const checkTemplates = (
   definition: Definition,
-  stepNames: readonly string[],
+  top: ScopeInfo,
+  spots: readonly Spot[],
   findings: Findings,
-): ReadonlyMap<string, ReadonlySet<string>> => {
-  const registry: Registry = { definition, stepNames, findings }
-  const mentioned = new Map<string, Set<string>>()
+): ReadonlyMap<Spot, ReadonlySet<string>> => {
+  const registry: Registry = { definition, spots, findings, mentioned: new Map() }
   checkItemNames(registry)
-  for (const place of placesOf(definition)) {
-    const steps = checkPlace(registry, place)
-    if (place.step === null) continue
-    const known = mentioned.get(place.step) ?? new Set()
-    for (const step of steps) known.add(step)
-    mentioned.set(place.step, known)
-  }
-  for (const { path, text } of plainTexts(definition)) {
+  for (const place of placesOf(definition, top, spots)) checkPlace(registry, place)
+  for (const { path, text } of plainTexts(definition, spots)) {
     if (!holdsExpression(text)) continue
     findings.error(
       path,
@@ -169,5 +211,5 @@ export const checkTemplates = (
       `\`${clip(text)}\`: no expression can stand here, the text is taken as it is`,
     )
   }
-  return mentioned
+  return registry.mentioned
 }

@@ -92,6 +92,8 @@ export const queueParamsSchema = z.object({ name: z.string() })
 const by = z.string().min(1).max(200).optional().describe('Who decides; journaled. `api` without it.')
 const reason = z.string().max(2_000).optional().describe('Why; journaled.')
 export const reasonBodySchema = z.strictObject({ by, reason }).nullish()
+/** `compensate` false: what has completed stays done; a run that undoes already ends at once. */
+export const cancelBodySchema = z.strictObject({ by, reason, compensate: z.boolean().optional() }).nullish()
 export const retryBodySchema = z.strictObject({ by, reason, edit: editSchema.optional() }).nullish()
 export const overrideBodySchema = z.strictObject({ by, reason, output: jsonSchema })
 export const approveBodySchema = z.strictObject({ by, reason, edits: jsonSchema.optional() }).nullish()

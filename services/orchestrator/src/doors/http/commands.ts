@@ -1,6 +1,7 @@
 // Commands on a run: cancel, pause, resume, signal; and how any command is sent and its verdict answered.
 import {
   type Actor,
+  allSteps,
   type Carrier,
   type Command,
   type Definition,
@@ -13,6 +14,7 @@ import { currentCarrier } from '@stepfleet/runtime'
 import type { RunHead } from '../../store/port.ts'
 import {
   appliedSchema,
+  cancelBodySchema,
   problemResponses,
   queuedSchema,
   RUN_BODY_LIMIT,
@@ -101,7 +103,7 @@ export const definitionOfRun = async (context: HttpContext, head: RunHead): Prom
 }
 
 const checkSignal = (context: HttpContext, definition: Definition, name: string, payload: Json): void => {
-  const declared = Object.values(definition.steps).flatMap(({ signal }) => {
+  const declared = allSteps(definition.steps).flatMap(({ step: { signal } }) => {
     if (signal === undefined) return []
     return [typeof signal === 'string' ? { name: signal, schema: undefined } : signal]
   })
@@ -147,7 +149,7 @@ const signalRoute = (app: Door, context: HttpContext): void => {
 }
 
 const SUMMARIES = {
-  cancel: 'Cancel a run',
+  cancel: 'Cancel a run: what it has done is undone first, unless `compensate` is false',
   pause: 'Pause a run: nothing new is started until it is resumed',
   resume: 'Resume a paused run',
 } as const
@@ -163,14 +165,20 @@ export const commandRoutes = (app: Door, context: HttpContext): void => {
           summary: SUMMARIES[type],
           headers: writeHeadersSchema,
           params: runParamsSchema,
-          body: reasonBodySchema,
+          body: type === 'cancel' ? cancelBodySchema : reasonBodySchema,
           response: commandResponses,
         },
       },
       async (request, reply) => {
-        const { by, reason } = request.body ?? {}
-        const call = { headers: request.headers, run: request.params.id, route: type, body: request.body }
-        const answer = await sendCommand(context, call, (base) => ({ ...base, type, by: operator(by), reason }))
+        const { body } = request
+        const { by, reason } = body ?? {}
+        const compensate = type === 'cancel' ? cancelBodySchema.parse(body)?.compensate : undefined
+        const call = { headers: request.headers, run: request.params.id, route: type, body }
+        const answer = await sendCommand(context, call, (base) => {
+          const about = { ...base, by: operator(by), reason }
+          if (type !== 'cancel') return { ...about, type }
+          return { ...about, type, ...(compensate === undefined ? {} : { compensate }) }
+        })
         return reply.code(answer.code).send(answer.body)
       },
     )

@@ -7,10 +7,10 @@ import type { Logger } from '@stepfleet/runtime'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { OrchestratorConfig } from '../../config.ts'
+import type { SchemaChecks } from '../../schemas.ts'
 import type { DefinitionStore, RunHead, RunReader } from '../../store/port.ts'
 import type { FleetView } from './bodies.ts'
 import type { Definitions } from './definitions.ts'
-import type { SchemaChecks } from './plumbing/json-schemas.ts'
 import { Rejection } from './problems.ts'
 
 export interface HttpDoorDeps {

@@ -1,5 +1,6 @@
 // Definitions at the door: everything registration checks, beyond what the engine's `validate` knows.
 import {
+  allSteps,
   type Definition,
   definitionSchema,
   type Json,
@@ -9,8 +10,8 @@ import {
   type ToolManifest,
 } from '@stepfleet/contracts'
 import { canonicalJson, validate } from '@stepfleet/engine'
+import type { JsonSchema, SchemaChecks } from '../../schemas.ts'
 import { sha256 } from './context.ts'
-import type { JsonSchema, SchemaChecks } from './plumbing/json-schemas.ts'
 import { errorsOfZod, Rejection } from './problems.ts'
 
 export interface Checked {
@@ -42,12 +43,13 @@ const schemasIn = (definition: Definition): { path: string; schema: JsonSchema }
     if (schema) found.push({ path, schema })
   }
   add('input', definition.input)
-  for (const [name, step] of Object.entries(definition.steps)) {
-    add(`steps.${name}.llm.output`, step.llm?.output)
-    add(`steps.${name}.agent.output`, step.agent?.output)
+  for (const { place, step } of allSteps(definition.steps)) {
+    add(`${place}.llm.output`, step.llm?.output)
+    add(`${place}.agent.output`, step.agent?.output)
+    add(`${place}.compensate.llm.output`, step.compensate?.llm?.output)
     for (const [i, tool] of (step.agent?.tools ?? []).entries())
-      if (typeof tool !== 'string') add(`steps.${name}.agent.tools.${i}.input`, tool.input)
-    if (typeof step.signal === 'object') add(`steps.${name}.signal.schema`, step.signal.schema)
+      if (typeof tool !== 'string') add(`${place}.agent.tools.${i}.input`, tool.input)
+    if (typeof step.signal === 'object') add(`${place}.signal.schema`, step.signal.schema)
   }
   return found
 }
@@ -117,11 +119,13 @@ export const unknownTools = (definition: Definition, manifests: ReadonlyMap<stri
       },
     ]
   }
-  return Object.entries(definition.steps).flatMap(([name, step]) => [
-    ...(step.tool === undefined ? [] : warn(`steps.${name}.tool`, step.tool)),
+  return allSteps(definition.steps).flatMap(({ place, step }) => [
+    ...(step.tool === undefined ? [] : warn(`${place}.tool`, step.tool)),
+    ...(step.compensate?.tool === undefined ? [] : warn(`${place}.compensate.tool`, step.compensate.tool)),
     ...(step.agent?.tools ?? []).flatMap((tool, i) => {
-      const path = `steps.${name}.agent.tools.${i}`
-      return typeof tool === 'string' ? warn(path, tool) : warn(`${path}.tool`, tool.tool)
+      const path = `${place}.agent.tools.${i}`
+      if (typeof tool === 'string') return warn(path, tool)
+      return 'tool' in tool ? warn(`${path}.tool`, tool.tool) : []
     }),
   ])
 }

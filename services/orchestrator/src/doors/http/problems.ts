@@ -19,6 +19,7 @@ const TITLES: Record<ProblemCode, string> = {
   unsupported_media_type: 'The content type is not supported',
   run_conflict: 'The run id is taken by another request',
   run_ended: 'The run has ended',
+  run_closing: 'The run undoes what it has done',
   run_not_paused: 'The run is not paused',
   run_paused: 'The run is paused',
   step_not_waiting: 'The step does not wait for this',

@@ -15,6 +15,7 @@ const refusal = (code: string) => (): Verdict => ({ status: 'refused', code, mes
 describe('a command', () => {
   test.each([
     ['/cancel', { by: 'ada', reason: 'why not' }, { type: 'cancel', reason: 'why not' }],
+    ['/cancel', { compensate: false }, { type: 'cancel', compensate: false }],
     ['/pause', { by: 'ada' }, { type: 'pause' }],
     ['/resume', { by: 'ada' }, { type: 'resume' }],
     ['/steps/draft/skip', { by: 'ada' }, { type: 'skip', path: 'draft' }],
@@ -100,7 +101,7 @@ describe('a command', () => {
 
   test('with a field too many is refused', async () => {
     await openWithRun()
-    const answer = await door.post('/v1/runs/r/cancel', { compensate: false })
+    const answer = await door.post('/v1/runs/r/pause', { compensate: false })
     expect(answer.json()).toMatchObject({ status: 400, code: 'bad_request' })
     expect(door.asked).toEqual([])
   })

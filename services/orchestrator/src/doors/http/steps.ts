@@ -1,5 +1,14 @@
 // Commands on a step: retry, skip, override, approve, reject.
-import { type Definition, type Json, type ProblemError, stepPathSchema, turnOutputSchema } from '@stepfleet/contracts'
+import {
+  allSteps,
+  type Definition,
+  type Json,
+  type ProblemError,
+  stepPathSchema,
+  turnOutputSchema,
+} from '@stepfleet/contracts'
+import { parsePath } from '@stepfleet/engine'
+import type { JsonSchema } from '../../schemas.ts'
 import {
   approveBodySchema,
   overrideBodySchema,
@@ -11,7 +20,6 @@ import {
 } from './bodies.ts'
 import { type Call, commandResponses, definitionOfRun, operator, sendCommand } from './commands.ts'
 import { type CallHeaders, type Door, type HttpContext, storePayload } from './context.ts'
-import type { JsonSchema } from './plumbing/json-schemas.ts'
 import { errorsOfZod, Rejection } from './problems.ts'
 
 const DECISION_BODY_LIMIT = 1024 * 1024
@@ -28,12 +36,12 @@ const pathOf = (text: string): string => {
 
 /** The schema an output at this path has to fit, when the definition declares one. */
 const outputSchemaAt = (definition: Definition, path: string): JsonSchema | null => {
-  const match = /^([a-z][a-z0-9_]*)(\[\d+\])?$/.exec(path)
-  const step = match?.[1] === undefined ? undefined : definition.steps[match[1]]
+  const { node, role } = parsePath(path)
+  const step = allSteps(definition.steps).find(({ id }) => id === node)?.step
   const schema = step?.llm?.output ?? step?.agent?.output
-  if (!step || schema === undefined) return null
-  if (step.each === undefined || match?.[2] !== undefined) return schema
-  // all items at once; what `settled` gives of an item is not the step's own output
+  if (!step || schema === undefined || role === 'tool' || role === 'compensation') return null
+  if (step.each === undefined || role !== 'step') return schema
+  // all items at once; what another join gives of an item is not the step's own output
   const join = typeof step.each === 'string' ? 'all' : (step.each.join ?? 'all')
   return join === 'all' ? { type: 'array', items: schema } : null
 }

@@ -172,7 +172,6 @@ describe('a request that is wrong', () => {
     ['a bad id', { ...run, id: 'a.b' }, 400, 'bad_request', 'id'],
     ['a bad priority', { ...run, priority: 9 }, 400, 'bad_request', 'priority'],
     ['thread', { ...run, thread: 't' }, 422, 'not_supported_yet', 'thread'],
-    ['deadline', { ...run, deadline: '1h' }, 422, 'not_supported_yet', 'deadline'],
     ['budget', { ...run, budget: { usd: 1 } }, 422, 'not_supported_yet', 'budget'],
     ['restart', { ...run, id: 'a', onConflict: 'restart' }, 422, 'not_supported_yet', 'onConflict'],
     ['input without a field', { workflow: 'greet', input: {} }, 422, 'invalid_input', 'input.name'],

@@ -4,6 +4,7 @@ import {
   type Definition,
   type Json,
   labelsSchema,
+  parseDurationMs,
   type SubmitRun,
   type WorkflowRef,
 } from '@stepfleet/contracts'
@@ -15,7 +16,7 @@ import { errorsOfZod, Rejection } from './problems.ts'
 import { definitionOf } from './workflows.ts'
 
 /** Fields of the format that this release does not have. */
-const LATER = ['thread', 'deadline', 'budget']
+const LATER = ['thread', 'budget']
 
 /** Refuses what is of the format but not of this release, by its name, before anything else is said of the body. */
 export const refuseLater = (body: unknown): void => {
@@ -145,6 +146,8 @@ export const submitRun = async (
   checkInput(context, definition, input)
   const labels = labelsOf(definition, wanted)
   const priority = wanted.priority ?? 3
+  // the schema of the request has let it through
+  const deadlineMs = wanted.deadline === undefined ? undefined : (parseDurationMs(wanted.deadline) ?? undefined)
   const packed = pack(input, 'input')
   const tip = randomId()
   const run = runIdOf(ns, wanted, key)
@@ -160,10 +163,19 @@ export const submitRun = async (
     priority,
     env: context.config.env,
     trace: currentCarrier(),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
   }
   const submission: Submission = {
     command,
-    fingerprint: sha256(canonicalJson({ workflow: ref.hash, input, labels, priority })),
+    fingerprint: sha256(
+      canonicalJson({
+        workflow: ref.hash,
+        input,
+        labels,
+        priority,
+        ...(deadlineMs === undefined ? {} : { deadlineMs }),
+      }),
+    ),
     tip,
     onConflict: 'reject',
   }

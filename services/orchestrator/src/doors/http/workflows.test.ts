@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import type { ToolManifest } from '@stepfleet/contracts'
+import { type ToolManifest, workflowJsonSchema } from '@stepfleet/contracts'
 import { canonicalJson } from '@stepfleet/engine'
+import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterEach, describe, expect, test } from 'vitest'
 import { GREET, openDoor, type TestDoor } from './test/fixture.ts'
 
@@ -127,4 +128,13 @@ describe('reading', () => {
     }
     expect((await door.get('/v1/workflows/w/versions/new')).json()).toMatchObject({ status: 400 })
   })
+})
+
+test('the schema of the format is served whole, as a JSON Schema that takes a definition', async () => {
+  door = await openDoor()
+  const answer = await door.get('/v1/schema/workflow')
+  expect([answer.statusCode, answer.headers['content-type']]).toEqual([200, 'application/schema+json; charset=utf-8'])
+  expect(answer.json()).toEqual(workflowJsonSchema())
+  const check = new Ajv2020({ strict: false }).compile(answer.json())
+  expect([check(GREET), check({ name: 'greet' })]).toEqual([true, false])
 })

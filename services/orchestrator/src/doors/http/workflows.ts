@@ -1,6 +1,7 @@
 // Workflows: register a version, check one, list and read them.
 import type { Json } from '@stepfleet/contracts'
-import { jsonSchema, nearest } from '@stepfleet/contracts'
+import { jsonSchema, nearest, workflowJsonSchema } from '@stepfleet/contracts'
+import { z } from 'zod'
 import type { StoredDefinition } from '../../store/port.ts'
 import {
   HANDWRITTEN,
@@ -144,7 +145,24 @@ const readRoutes = (app: Door, context: HttpContext): void => {
   )
 }
 
+const WORKFLOW_SCHEMA = workflowJsonSchema()
+
+const schemaRoute = (app: Door): void => {
+  app.get(
+    '/schema/workflow',
+    {
+      schema: {
+        tags,
+        summary: 'The JSON Schema (2020-12) of the workflow format, for editors',
+        response: { 200: z.record(z.string(), jsonSchema), ...problemResponses },
+      },
+    },
+    async (_, reply) => reply.type('application/schema+json').send(WORKFLOW_SCHEMA),
+  )
+}
+
 export const workflowRoutes = (app: Door, context: HttpContext): void => {
   writeRoutes(app, context)
   readRoutes(app, context)
+  schemaRoute(app)
 }

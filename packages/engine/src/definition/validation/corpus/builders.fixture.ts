@@ -23,3 +23,10 @@ export const input = {
   type: 'object',
   properties: { topic: { type: 'string' }, nested: { type: 'object', properties: { a: {} } } },
 }
+export const agent = (...tools: unknown[]) => ({ agent: { model: MODEL, prompt: 'x', tools } })
+/** What the model is told of a tool. */
+export const tool = { name: 'ask', description: 'd', input: { type: 'object' } }
+export const block = (made: Record<string, unknown>, more = {}) => ({ steps: made, ...more })
+/** Blocks in blocks. */
+export const deep = (levels: number): Record<string, unknown> =>
+  levels === 0 ? { value: 1 } : block({ [`s${levels}`]: deep(levels - 1) })

@@ -16,12 +16,9 @@ export const KINDS: Case[] = [
   },
   { what: 'two kinds', definition: steps({ a: { ...llm(), tool: 'mail' } }), errors: [['steps.a', 'several_kinds']] },
   {
-    what: 'a built and an unbuilt kind',
+    what: 'a model call and a child',
     definition: steps({ a: { ...llm(), run: 'other' } }),
-    errors: [
-      ['steps.a.run', 'not_supported_yet'],
-      ['steps.a', 'several_kinds'],
-    ],
+    errors: [['steps.a', 'several_kinds']],
   },
   {
     what: 'neither prompt nor messages',

@@ -1,0 +1,131 @@
+// Checks of raw steps: exactly one kind each, and no modifier where it means nothing.
+import { COMPENSATE_KINDS, type Json, LIMITS, STEP_KINDS, type StepKind } from '@stepfleet/contracts'
+import { isMap, type JsonMap } from '../../expressions/values.ts'
+import { isMistypedKind } from './fields.ts'
+import type { Findings, Path } from './findings.ts'
+import { valueAt } from './raw.ts'
+import { rawSteps } from './spots.ts'
+
+/** Words of CEL: a step of such a name could not be mentioned. */
+const RESERVED = new Set(
+  'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
+    ' ',
+  ),
+)
+
+const MODIFIERS = [
+  'retry',
+  'timeout',
+  'effect',
+  'gate',
+  'deadline',
+  'priority',
+  'concurrency',
+  'rate',
+  'cache',
+  'compensate',
+] as const
+type Modifier = (typeof MODIFIERS)[number]
+
+/** Which of these modifiers mean something on which kind. */
+const TAKES: Readonly<Record<StepKind, readonly Modifier[]>> = {
+  llm: MODIFIERS,
+  // its turns and tools are steps of their own: their effect and gate stand at the tools
+  agent: ['retry', 'timeout', 'deadline', 'priority', 'concurrency', 'rate', 'compensate'],
+  tool: MODIFIERS,
+  approval: ['deadline'],
+  wait: ['deadline'],
+  signal: ['deadline'],
+  run: ['deadline', 'priority', 'concurrency', 'rate', 'compensate'],
+  steps: ['deadline', 'concurrency', 'rate', 'compensate'],
+  value: [],
+}
+
+/** Where people meant to put a modifier that a kind does not take. */
+const INSTEAD: Readonly<Record<string, string>> = {
+  'agent.effect': 'agent.tools.<tool>.effect',
+  'agent.gate': 'agent.tools.<tool>.gate',
+  'approval.timeout': 'approval.expires',
+  'signal.timeout': 'signal.timeout',
+  'steps.timeout': 'deadline',
+  'run.timeout': 'deadline',
+}
+
+/** The kind of a raw step; reports none or several. */
+const checkKind = (raw: JsonMap, path: Path, findings: Findings): StepKind | null => {
+  const kinds = STEP_KINDS.filter((kind) => Object.hasOwn(raw, kind))
+  if (kinds.length > 1) {
+    findings.error(path, 'several_kinds', `a step has exactly one kind, this one has ${kinds.join(' and ')}`)
+  } else if (kinds.length === 0 && !Object.keys(raw).some(isMistypedKind)) {
+    findings.error(path, 'no_kind', `a step needs one of ${STEP_KINDS.join(', ')}`)
+  }
+  return kinds.length === 1 ? (kinds[0] ?? null) : null
+}
+
+/** Modifiers where they mean nothing would be accepted and ignored. */
+const checkModifiers = (raw: JsonMap, kind: StepKind, path: Path, findings: Findings): void => {
+  for (const modifier of MODIFIERS) {
+    if (!Object.hasOwn(raw, modifier) || TAKES[kind].includes(modifier)) continue
+    const message = `\`${modifier}\` means nothing on a step of kind ${kind}`
+    findings.error([...path, modifier], 'misplaced_modifier', message, INSTEAD[`${kind}.${modifier}`])
+  }
+  if (Object.hasOwn(raw, 'with') && kind !== 'tool') {
+    findings.error([...path, 'with'], 'misplaced_modifier', '`with` belongs to a tool step')
+  }
+  if (Object.hasOwn(raw, 'output') && kind !== 'steps') {
+    const instead = kind === 'llm' || kind === 'agent' ? `${kind}.output` : null
+    findings.error([...path, 'output'], 'misplaced_modifier', '`output` belongs to a block of `steps`', instead)
+  }
+}
+
+const ON_TASKS = ['retry', 'timeout', 'effect'] as const
+
+/** What undoes a step has one kind too, of fewer. */
+const checkCompensate = (raw: Json | undefined, path: Path, findings: Findings): void => {
+  if (raw === undefined || !isMap(raw)) return
+  const kinds = COMPENSATE_KINDS.filter((kind) => Object.hasOwn(raw, kind))
+  if (kinds.length > 1) findings.error(path, 'several_kinds', `one kind undoes a step, here are ${kinds.join(' and ')}`)
+  if (kinds.length === 0) findings.error(path, 'no_kind', `what undoes a step is one of ${COMPENSATE_KINDS.join(', ')}`)
+  if (Object.hasOwn(raw, 'with') && kinds.length === 1 && kinds[0] !== 'tool')
+    findings.error([...path, 'with'], 'misplaced_modifier', '`with` belongs to a tool')
+  if (kinds.length !== 1 || kinds[0] !== 'run') return
+  for (const modifier of ON_TASKS) {
+    if (!Object.hasOwn(raw, modifier)) continue
+    findings.error([...path, modifier], 'misplaced_modifier', `\`${modifier}\` means nothing on a child workflow`)
+  }
+}
+
+/** A scope is a map of at least one step. */
+const checkScope = (root: Json, path: Path, findings: Findings): void => {
+  const steps = valueAt(root, path)
+  if (steps === undefined || !isMap(steps) || Object.keys(steps).length > 0) return
+  const what = path.length === 1 ? 'a workflow' : 'a block'
+  findings.error(path, 'empty_steps', `${what} needs at least one step`)
+}
+
+/**
+ * Checks what the raw steps of all depths are. Gives the kinds of those that have exactly one, by their dotted places;
+ * null when there are too many to be looked at.
+ */
+export const checkRawSteps = (root: Json, findings: Findings): ReadonlyMap<string, StepKind> | null => {
+  const kinds = new Map<string, StepKind>()
+  const steps = rawSteps(root)
+  checkScope(root, ['steps'], findings)
+  if (steps.length > LIMITS.stepsPerDefinition) {
+    const message = `${steps.length} steps; a definition has at most ${LIMITS.stepsPerDefinition}, nested ones too`
+    findings.error(['steps'], 'too_many_steps', message)
+    return null
+  }
+  for (const { path, raw } of steps) {
+    const name = String(path.at(-1))
+    if (RESERVED.has(name))
+      findings.error(path, 'invalid_value', `\`${name}\` is a word of the expression language`, `${name}_step`)
+    if (Object.hasOwn(raw, 'steps')) checkScope(root, [...path, 'steps'], findings)
+    checkCompensate(raw.compensate, [...path, 'compensate'], findings)
+    const kind = checkKind(raw, path, findings)
+    if (kind === null) continue
+    checkModifiers(raw, kind, path, findings)
+    kinds.set(path.join('.'), kind)
+  }
+  return kinds
+}

@@ -1,0 +1,54 @@
+// Checks of modifiers: conditions, lists, repeats, the cache.
+import { LIMITS, type StepDefinition } from '@stepfleet/contracts'
+import { holdsExpression } from '../../expressions/scan.ts'
+import { isOneExpression } from '../../expressions.ts'
+import { toolEffect } from '../compile/defaults.ts'
+import type { Findings, Path } from './findings.ts'
+import type { Spot } from './spots.ts'
+
+const oneExpression = (text: string): string => `\${{ ${text.trim()} }}`
+
+/** A field that is one expression and nothing else. */
+const checkOne = (text: string, path: Path, message: string, findings: Findings): void => {
+  if (isOneExpression(text)) return
+  findings.error(path, 'invalid_value', message, holdsExpression(text) ? null : oneExpression(text))
+}
+
+const checkEach = ({ each }: StepDefinition, path: Path, findings: Findings): void => {
+  if (each === undefined) return
+  const items = typeof each === 'string' ? each : each.in
+  const at = typeof each === 'string' ? [...path, 'each'] : [...path, 'each', 'in']
+  if (typeof items === 'string') {
+    checkOne(items, at, 'each goes over a list or one expression that gives one', findings)
+    return
+  }
+  if (items.length > LIMITS.eachItems) {
+    findings.error(at, 'invalid_value', `each goes over at most ${LIMITS.eachItems} items`)
+  }
+  const join = typeof each === 'object' ? each.join : undefined
+  const needed = join === 'any' ? 1 : typeof join === 'object' ? join.atLeast : 0
+  if (needed <= items.length) return
+  const message = `${needed} of ${items.length} items can never complete`
+  findings.error([...path, 'each', 'join'], 'invalid_value', message, String(Math.max(items.length, 1)))
+}
+
+/** What must not happen twice must not be told to have happened either. */
+const checkCache = (step: StepDefinition, path: Path, findings: Findings): void => {
+  if (!step.cache) return
+  const effect =
+    step.tool === undefined ? step.effect : toolEffect({ tool: step.tool, with: step.with, effect: step.effect })
+  if (effect !== 'once') return
+  const message = 'a step of effect `once` does something: an output from a cache would do nothing'
+  findings.error([...path, 'cache'], 'misplaced_modifier', message)
+}
+
+/** Checks the modifiers of a step that has a single kind. */
+export const checkModifiers = ({ step, path }: Spot, findings: Findings): void => {
+  if (typeof step.if === 'string')
+    checkOne(step.if, [...path, 'if'], '`if` is true, false or one expression and nothing else', findings)
+  const until = step.repeat?.until
+  if (until !== undefined)
+    checkOne(until, [...path, 'repeat', 'until'], '`until` is one expression and nothing else', findings)
+  checkEach(step, path, findings)
+  checkCache(step, path, findings)
+}

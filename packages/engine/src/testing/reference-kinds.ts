@@ -1,0 +1,73 @@
+// What tasks, children and agents do, as the reference interpreter reads it.
+import type { Json, StepDefinition } from '@stepfleet/contracts'
+import {
+  escalates,
+  type Failed,
+  failed,
+  type Machine,
+  ok,
+  part,
+  type Raw,
+  record,
+  type Spot,
+} from './reference-parts.ts'
+import { ANY, type Env, isMap, render } from './reference-values.ts'
+
+/** Random definitions name their tools by their effect. */
+export const effectOf = (tool: string): string => tool.replace('_tool', '')
+
+/** As declared; a declared retry says no more than that there is one. */
+export const attemptsOf = ({ retry }: StepDefinition): number | undefined => retry && (retry.attempts ?? 5)
+
+export const task = (
+  m: Machine,
+  path: string,
+  given: Json,
+  how: { effect: string; attempts?: number | undefined },
+): Raw => {
+  const most = how.attempts ?? (how.effect === 'once' ? 1 : 5)
+  for (let used = 1; ; used += 1) {
+    const attempt = (m.attempts.get(path) ?? 0) + 1
+    m.attempts.set(path, attempt)
+    const answer = m.world.result(path, attempt, given)
+    if ('ok' in answer) return ok(answer.ok)
+    const kind = answer.fail.class
+    const mayRepeat = kind === 'transient' || (kind === 'ambiguous' && how.effect !== 'once')
+    if (!mayRepeat || used >= most) return { status: 'failed', cause: answer.fail }
+  }
+}
+
+export const child = (m: Machine, path: string, run: NonNullable<StepDefinition['run']>, env: Env): Raw => {
+  if (typeof run === 'object' && run.detach) return ok({ run: ANY })
+  const answer = m.world.child(path, typeof run === 'object' ? render(run.input, env) : null)
+  return 'ok' in answer ? ok(answer.ok) : { status: 'failed', cause: answer.fail }
+}
+
+/** One tool use: the model reads of its failure, unless it may have happened and must not happen again. */
+const toolUse = (m: Machine, path: string, use: Json): void => {
+  const effect = effectOf(isMap(use) ? String(use.name) : '')
+  const asks = (raw: Failed): boolean => !raw.decided && (effect === 'once' || raw.cause.class === 'ambiguous')
+  const given = isMap(use) ? (use.input ?? null) : null
+  record(
+    m,
+    path,
+    part(m, path, asks, () => task(m, path, given, { effect })),
+  )
+}
+
+export const agent = (m: Machine, { step, path, policy }: Spot): Raw => {
+  const how = { effect: 'read', attempts: attemptsOf(step) }
+  for (let turn = 1; turn <= (step.agent?.max_turns ?? 20); turn += 1) {
+    const at = `${path}/turn-${turn}/llm`
+    const call = part(m, at, escalates(policy), () => task(m, at, null, how))
+    record(m, at, call)
+    if (call.status === 'failed') return call
+    const answer = isMap(call.output) && Array.isArray(call.output.toolUses) ? call.output : null
+    if (!answer || !Array.isArray(answer.toolUses)) {
+      return ok(typeof call.output === 'string' ? call.output : JSON.stringify(call.output))
+    }
+    if (answer.toolUses.length === 0) return ok(answer.text ?? null)
+    for (const [index, use] of answer.toolUses.entries()) toolUse(m, `${path}/turn-${turn}/tool-${index}`, use)
+  }
+  return failed('max_turns_exceeded')
+}
