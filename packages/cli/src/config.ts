@@ -1,5 +1,6 @@
 // Settings of the command line, read from the environment when asked for.
 import { userInfo } from 'node:os'
+import { resolve } from 'node:path'
 
 export interface Config {
   /** STEPFLEET_URL */
@@ -19,6 +20,8 @@ export interface Config {
   /** STEPFLEET_EGRESS_ALLOW and STEPFLEET_TOOLS as they are set. */
   egressAllow: string | undefined
   tools: string | undefined
+  /** STEPFLEET_WORKFLOWS, from here. */
+  workflows: string | undefined
 }
 
 const userName = (): string => {
@@ -39,6 +42,7 @@ export const readConfig = (): Config => ({
   drainMs: Number(process.env.STEPFLEET_DRAIN_MS || 3_000),
   egressAllow: process.env.STEPFLEET_EGRESS_ALLOW || undefined,
   tools: process.env.STEPFLEET_TOOLS || undefined,
+  workflows: process.env.STEPFLEET_WORKFLOWS ? resolve(process.env.STEPFLEET_WORKFLOWS) : undefined,
   noModel: !process.env.ANTHROPIC_API_KEY && !process.env.ANTHROPIC_BASE_URL,
 })
 

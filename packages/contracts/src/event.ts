@@ -73,6 +73,8 @@ export const eventBodySchema = z.discriminatedUnion('type', [
   }),
   /** Something outside the run must come free before it begins. */
   z.strictObject({ type: z.literal('run.held'), why: z.string() }),
+  /** The code of the workflow asks for a step: its definition, with literal values. It begins when nothing holds it. */
+  z.strictObject({ type: z.literal('step.asked'), path, step: payloadSchema }),
   z.strictObject({ type: z.literal('step.opened'), path, opening: openingSchema }),
   z.strictObject({
     type: z.literal('step.dispatched'),

@@ -1,7 +1,6 @@
 // Runs as the REST API takes and shows them.
 import { z } from 'zod'
 import { workflowRefSchema } from './command.ts'
-import { definitionSchema } from './definition.ts'
 import { durationSchema } from './duration.ts'
 import { attemptViewSchema } from './escalation.ts'
 import { failureSchema } from './failure.ts'
@@ -51,7 +50,8 @@ export const submitRunSchema = z.strictObject({
     .regex(/^[a-z][a-z0-9_-]{0,63}(@[1-9]\d*)?$/, 'a workflow is named `name` or `name@3`')
     .optional(),
   version: z.int().positive().optional(),
-  definition: z.union([definitionSchema, z.record(z.string(), jsonSchema)]).optional(),
+  /** As `GET /v1/schema/workflow` says; checked like a registration, so that all its errors come at once. */
+  definition: z.record(z.string(), jsonSchema).optional(),
   input: jsonSchema.optional(),
   id: runIdSchema.optional(),
   labels: labelsSchema.optional(),

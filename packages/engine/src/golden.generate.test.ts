@@ -5,6 +5,7 @@ import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { checkLaws } from './laws.ts'
+import { begin, give, reload, value, WAITING, wait } from './scenarios/code.fixture.ts'
 import { AMBIGUOUS, calls, MODEL, moduleTool, PERMANENT, says, workflow } from './scenarios/things.fixture.ts'
 import { World } from './scenarios/world.fixture.ts'
 import { fold } from './state/fold.ts'
@@ -15,7 +16,10 @@ const TOOLS = { tools: [moduleTool('find', 'read'), moduleTool('put', 'idempoten
 const make = (steps: Parameters<typeof workflow>[0], more = {}, options = {}) =>
   new World(workflow(steps, more), { ...TOOLS, ...options })
 
-const stories: Record<string, () => World> = {
+/** A run of it is done: what it came to. */
+type Told = Pick<World, 'events' | 'plan'>
+
+const stories: Record<string, () => Told> = {
   straight: () => {
     const w = make(
       {
@@ -309,6 +313,14 @@ const stories: Record<string, () => World> = {
     w.free('a')
     w.done('a')
     return w
+  },
+  code: () => {
+    const played = begin()
+    give(played, (told) => ({ asked: told === 0 ? [value('a', 1), wait('w')] : [], state: WAITING }), true)
+    const again = reload(played, 'journal')
+    give(again, () => ({ asked: [value('a', 1), wait('w'), value('late', 3)], state: WAITING }), false)
+    give(again, () => ({ asked: [], state: { status: 'returned', output: 'done' } }), false)
+    return again
   },
   cached: () => {
     const w = make({ a: { tool: 'find', cache: { ttl: '1h' } } })

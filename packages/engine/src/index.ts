@@ -6,13 +6,17 @@ export { decide } from './decide/decide.ts'
 export { unit } from './decide/retry.ts'
 export { CHILD_DEPTH } from './decide/run.ts'
 export { canonicalJson } from './definition/canonical.ts'
+export { checkAsked } from './definition/check-asked.ts'
+export { compareAsk } from './definition/compare-ask.ts'
 export { compile } from './definition/compile.ts'
+export { compileCode } from './definition/compile-code.ts'
 export type * from './definition/plan.ts'
 export { type Validation, validate } from './definition/validate.ts'
 export { checkLaws, LAWS, type Law, type Violation } from './laws.ts'
 export { type ChildStart, childEnded } from './messages/children.ts'
 export { type Job, type Message, messagesOf } from './messages/messages.ts'
 export { attemptViews, kindOf } from './messages/notices.ts'
+export { unusedPlaces } from './messages/places.ts'
 export { fold } from './state/fold.ts'
 export {
   innerPath,
@@ -39,4 +43,12 @@ export {
   type StepState,
 } from './state/state.ts'
 export { dueChecks, wakeAt } from './state/timers.ts'
-export { type Answer, type Ask, createTurn, type Turn, type Values } from './turn.ts'
+export {
+  type Answer,
+  type Ask,
+  type CodeAnswer,
+  type CodeQuestion,
+  createTurn,
+  type Turn,
+  type Values,
+} from './turn.ts'

@@ -2,6 +2,7 @@
 // live or long ended. A law counts only when a mutant of the engine has died on it (laws.mutants.test.ts).
 import type { Event } from '@stepfleet/contracts'
 import type { Plan } from './definition/plan.ts'
+import { NESTED_LAWS } from './laws/nested.ts'
 import { innerPath, isInside, parsePath, stepAround } from './state/paths.ts'
 
 /** A broken law: which, and what in the journal breaks it. */
@@ -224,6 +225,8 @@ export const needsComeFirst =
     return found
   }
 
+const lawsOf = (plan: Plan): Law[] => [needsComeFirst(plan), ...Object.values(NESTED_LAWS).map((law) => law(plan))]
+
 /** All broken laws of a journal; with its plan, those that ask for it too. */
 export const checkLaws = (events: readonly Event[], plan?: Plan): Violation[] =>
-  [...Object.values(LAWS), ...(plan ? [needsComeFirst(plan)] : [])].flatMap((law) => law(events))
+  [...Object.values(LAWS), ...(plan ? lawsOf(plan) : [])].flatMap((law) => law(events))

@@ -5,9 +5,11 @@ import {
   EVENT_VERSION,
   type Event,
   type EventBody,
+  type Failure,
   type Json,
   type LlmInput,
   type Payload,
+  type StepDefinition,
   type ToolInput,
   type ToolManifest,
 } from '@stepfleet/contracts'
@@ -39,6 +41,25 @@ export type Answer =
   | { kind: 'limit'; granted: false; why: string; againInMs: number }
   | { kind: 'cache'; found: { value: Json } | null }
 
+/** How the code of a run goes on, once it is told of the top-level steps that ended after `fromSeq`, up to `toSeq`. */
+export interface CodeQuestion {
+  /** 0: the code has not begun in this process. */
+  fromSeq: number
+  toSeq: number
+}
+export interface CodeAnswer {
+  toSeq: number
+  /** The code ran from its start: what it asked for is all that it asks for until `toSeq`. */
+  replayed: boolean
+  /** Checked by `checkAsked`, but for those that the journal has. */
+  asked: readonly { name: string; step: StepDefinition }[]
+  state:
+    | { status: 'waiting' }
+    | { status: 'returned'; output: Json }
+    /** `step`: it failed, and the code did not catch it. */
+    | { status: 'threw'; failure: Failure; step: string | null }
+}
+
 export interface Turn {
   readonly plan: Plan
   readonly state: RunState
@@ -56,6 +77,8 @@ export interface Turn {
   /** Asked since the driver last looked, by their text; it answers and calls again. */
   readonly asks: Map<string, Ask>
   readonly answers: Map<string, Answer>
+  /** As `asks` and `answers`, for the code of the run: a question is taken out, and answered once. */
+  readonly code: { question: CodeQuestion | null; answer: CodeAnswer | null }
   /** Inputs rendered for the dispatches of this turn, by sequence number. */
   readonly inputs: Map<number, LlmInput | ToolInput>
 }
@@ -69,6 +92,7 @@ export const createTurn = (
   missing: new Set(),
   asks: new Map(),
   answers: new Map(),
+  code: { question: null, answer: null },
   inputs: new Map(),
 })
 

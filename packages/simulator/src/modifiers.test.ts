@@ -194,13 +194,13 @@ test('a rate spreads the starts', async () => {
 test('a limit that is never free again leaves the run waiting', async () => {
   const limit = { key: 'one', limit: 1 }
   const definition = workflow({
-    ask: { approval: { show: 1 }, concurrency: limit },
+    ask: { steps: { person: { approval: { show: 1 } } }, concurrency: limit },
     next: { value: 1 },
     call: { tool: 'x', needs: ['next'], concurrency: limit },
   })
   const run = await simulate(definition)
   expect(run.status).toBe('waiting')
-  expect(run.waiting.map(({ path }) => path)).toEqual(['ask', 'call'])
+  expect(run.waiting.map(({ path }) => path).sort()).toEqual(['ask/person', 'call'])
 })
 
 test('a finished output is taken from the cache', async () => {

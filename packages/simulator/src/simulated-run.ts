@@ -33,6 +33,7 @@ import {
   type Turn,
   toSnapshot,
   turnPath,
+  unusedPlaces,
   type Values,
 } from '@stepfleet/engine'
 import { BrokenHistory } from './errors.ts'
@@ -165,7 +166,8 @@ export class SimulatedRun {
   }
 
   #messages(turn: Turn, events: readonly Event[]): Message[] {
-    return events.flatMap((event) => this.#untilAnswered(turn, () => messagesOf(turn, event)))
+    const messages = events.flatMap((event) => this.#untilAnswered(turn, () => messagesOf(turn, event)))
+    return [...messages, ...unusedPlaces(turn)]
   }
 
   /** Again, until nothing is asked that has not been answered. */

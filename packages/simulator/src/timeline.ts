@@ -34,6 +34,8 @@ const words = (event: Event): [what: string, detail: string] => {
     case 'run.held':
     case 'step.held':
       return ['held', event.why]
+    case 'step.asked':
+      return ['asked', '']
     case 'step.opened':
       return ['opened', opened(event.opening)]
     case 'step.dispatched': {

@@ -2,6 +2,29 @@
 export { type Client, type ClientOptions, createClient, StepfleetError } from '@stepfleet/client'
 export { type ScriptedModel, type ScriptedModelOptions, startScriptedModel } from '@stepfleet/scripted-model'
 export {
+  type AgentTurn,
+  type ApprovalAnswer,
+  BrokenHistory,
+  type CaseAnswer,
+  type FailWith,
+  type Fault,
+  InvalidDefinition,
+  InvalidInput,
+  InvalidOptions,
+  type Mock,
+  type MockAnswer,
+  type MockCall,
+  type MockFunction,
+  type PersonAnswer,
+  type SimulatedSignal,
+  type SimulateOptions,
+  type Simulation,
+  type StepRecord,
+  simulate,
+  type TimelineEntry,
+  TooManyEvents,
+} from '@stepfleet/simulator'
+export {
   type Checked,
   defineTool,
   isTool,
@@ -14,3 +37,24 @@ export {
   type ToolSchema,
 } from './tool.ts'
 export { isToolError, ToolError, type ToolErrorOptions } from './tool-error.ts'
+export {
+  defineWorkflow,
+  type InputSchema,
+  isWorkflow,
+  type Workflow,
+  type WorkflowOptions,
+} from './workflow/define-workflow.ts'
+export type {
+  AgentStep,
+  AnyStep,
+  Approval,
+  ApprovalStep,
+  ChildStep,
+  LlmStep,
+  Run,
+  SignalStep,
+  ToolStep,
+  WaitFor,
+} from './workflow/run.ts'
+export { WORKFLOW_RUNTIME } from './workflow/runtime.ts'
+export { isStepError, StepError } from './workflow/step-error.ts'

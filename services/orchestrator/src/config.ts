@@ -44,6 +44,8 @@ export const orchestratorSchema = z
         (names) => names.every(mayBeCaptured),
         'must be names of variables, separated by commas, none of them STEPFLEET_…: what is captured is journaled',
       ),
+    /** Folder of workflows written in TypeScript; they are registered at start, in the namespace `default`. */
+    STEPFLEET_WORKFLOWS: z.string().min(1).optional(),
     /** There are no API keys yet, so an address that others can reach must be asked for on purpose. */
     STEPFLEET_ALLOW_UNAUTHENTICATED: envBoolean.default(false),
   })

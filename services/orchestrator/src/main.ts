@@ -1,6 +1,8 @@
 // The orchestrator's composition root: settings, connections, the engine and the HTTP door by role, and their end.
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
+import { fileURLToPath } from 'node:url'
+import { DEFAULT_NAMESPACE } from '@stepfleet/contracts'
 import {
   checkRedis,
   closeRedis,
@@ -12,6 +14,9 @@ import {
   flushTelemetry,
   startHealth,
 } from '@stepfleet/runtime'
+import { WORKFLOW_RUNTIME } from 'stepfleet'
+import { ThreadedCodeHost } from './code/host.ts'
+import { registerFolder } from './code/register.ts'
 import { loadOrchestratorConfig, type OrchestratorConfig } from './config.ts'
 import { createFleetReader, readToolManifests } from './doors/fleet.ts'
 import { createHttpDoor } from './doors/http/door.ts'
@@ -47,11 +52,15 @@ const connect = async (config: OrchestratorConfig) => {
   lifecycle.onStop('store', () => store.close())
   const publisher = createPublisher(config, logger, redis)
   lifecycle.onStop('publisher', () => publisher.close())
-  return { config, logger, lifecycle, redis, store, publisher }
+  // stopped after the engine that asks it; a thread is started only by a workflow that is code
+  const code = new ThreadedCodeHost({ logger })
+  lifecycle.onStop('code', () => code.close())
+  return { config, logger, lifecycle, redis, store, publisher, code }
 }
 type Connected = Awaited<ReturnType<typeof connect>>
 
-const startEngine = async ({ config, logger, lifecycle, redis, store, publisher }: Connected): Promise<Engine> => {
+const startEngine = async (connected: Connected): Promise<Engine> => {
+  const { config, logger, lifecycle, redis, store, publisher, code } = connected
   const id = engineId()
   const limits = createDrivenLimits({ limits: createRedisLimits(redis), store, engine: id, logger })
   const engine = new Engine({
@@ -62,6 +71,7 @@ const startEngine = async ({ config, logger, lifecycle, redis, store, publisher 
     publisher,
     ordered: !config.STEPFLEET_REDIS_CLUSTER,
     outside: createOutside({ store, schemas: createSchemaChecks() }, limits),
+    code,
     logger,
     cacheBytes: CACHE_BYTES,
   })
@@ -69,6 +79,21 @@ const startEngine = async ({ config, logger, lifecycle, redis, store, publisher 
   lifecycle.onStop('engine', () => engine.stop())
   logger.info({ engine: id }, 'engine started')
   return engine
+}
+
+/** Workflows written in TypeScript, out of the folder that is named. What is wrong with one stops the start. */
+const registerCode = async ({ config, logger, store, code }: Connected): Promise<void> => {
+  const folder = config.STEPFLEET_WORKFLOWS
+  if (folder === undefined) return
+  const workflows = await registerFolder({
+    folder,
+    runtime: fileURLToPath(WORKFLOW_RUNTIME),
+    ns: DEFAULT_NAMESPACE,
+    store,
+    host: code,
+    schemas: createSchemaChecks(),
+  })
+  logger.info({ folder, workflows }, 'code workflows registered')
 }
 
 const startDoor = async ({ config, logger, lifecycle, redis, store, publisher }: Connected): Promise<void> => {
@@ -106,6 +131,7 @@ const startEngineHealth = async ({ config, lifecycle, redis }: Connected, engine
 const main = async (): Promise<void> => {
   const connected = await connect(loadOrchestratorConfig(process.env))
   const { ROLE } = connected.config
+  await registerCode(connected)
   const engine = ROLE === 'api' ? null : await startEngine(connected)
   if (ROLE === 'engine' && engine) await startEngineHealth(connected, engine)
   else await startDoor(connected)

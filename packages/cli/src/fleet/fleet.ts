@@ -113,6 +113,7 @@ const planOf = async (
       ? { port: modelPort, latencyMs: options.latencyMs ?? 0, script: options.script ?? null }
       : null,
     tools: config.tools,
+    workflows: config.workflows,
     egressAllow: config.egressAllow,
     ports,
   }

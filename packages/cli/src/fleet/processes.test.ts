@@ -13,6 +13,7 @@ const plan: FleetPlan = {
   ...counts,
   drainMs: 3_000,
   scripted: { port: 9, latencyMs: 5, script: '/script.js' },
+  workflows: undefined,
   tools: '/tools',
   egressAllow: 'localhost:1',
   ports: Array.from({ length: portsNeeded(counts) }, (_, i) => 100 + i),

@@ -17,6 +17,8 @@ export interface FleetPlan {
   scripted: { port: number; latencyMs: number; script: string | null } | null
   /** As the environment sets them; tools default to examples/tools. */
   tools: string | undefined
+  /** Folder of workflows written in TypeScript. */
+  workflows: string | undefined
   egressAllow: string | undefined
   /** Free ports: one for each worker's health and one for the escalation service's door. */
   ports: readonly number[]
@@ -84,7 +86,11 @@ export const fleetProcesses = (plan: FleetPlan): ProcessGroups => {
       service(
         'orchestrator',
         'orchestrator',
-        { ROLE: 'all', ESCALATION_URL: `http://${HOST}:${escalationPort}` },
+        {
+          ROLE: 'all',
+          ESCALATION_URL: `http://${HOST}:${escalationPort}`,
+          ...(plan.workflows === undefined ? {} : { STEPFLEET_WORKFLOWS: plan.workflows }),
+        },
         plan.port,
       ),
     ],

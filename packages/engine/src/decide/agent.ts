@@ -36,7 +36,7 @@ const runTools = (turn: Turn, agent: StepState, uses: number): Looked => {
   if (ended < uses) return 'done'
   const body = planOf(turn.plan, agent.node).body
   const max = body.kind === 'agent' ? body.maxTurns : 0
-  if (agent.rounds >= max) {
+  if (agent.rounds - agent.roundsBefore >= max) {
     settleFailure(turn, agent.path, failure('max_turns_exceeded', `no answer within ${max} turns`))
     return 'done'
   }

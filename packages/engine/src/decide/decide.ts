@@ -58,6 +58,7 @@ const lookAtStep = (turn: Turn, step: StepState): Looked => {
     if (step.failure) settleFailure(turn, path, step.failure)
     return 'done'
   }
+  if (step.waitsForRoom) return 'done'
   if (step.phase === 'pending' || isRipe(turn, step)) {
     return hasBegun(step) ? start(turn, path) : beginStep(turn, path)
   }

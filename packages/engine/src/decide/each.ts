@@ -2,7 +2,7 @@
 import { failure, type Json, LIMITS } from '@stepfleet/contracts'
 import type { EachPlan } from '../definition/plan.ts'
 import { itemPath } from '../state/paths.ts'
-import { hasCompleted, type StepState } from '../state/state.ts'
+import { hasCompleted, isComposite, type StepState } from '../state/state.ts'
 import { emit, type Looked, load, planOf, type Turn } from '../turn.ts'
 import { settleFailure } from './failure-policy.ts'
 import { start } from './start.ts'
@@ -37,7 +37,7 @@ const verdictOf = (plan: EachPlan, group: StepState, count: number): 'met' | 'lo
 
 const startItems = (turn: Turn, group: StepState, plan: EachPlan, count: number): Looked => {
   const { state } = turn
-  while (group.cursor < count && group.cursor - group.ended < plan.concurrency) {
+  while (group.cursor < count && group.open - group.held < plan.concurrency) {
     if (state.endedAtMs !== null || state.closing || group.phase !== 'waiting') return 'done'
     // an item may end at once, and with it the join; the group is looked at again
     if (verdictOf(plan, group, count) !== 'open') return 'done'
@@ -48,11 +48,20 @@ const startItems = (turn: Turn, group: StepState, plan: EachPlan, count: number)
     const path = itemPath(group.path, group.cursor)
     // not a fact: after a load the cursor starts at 0 and passes over the items that have records
     group.cursor += 1
-    if (!state.steps.has(path) && start(turn, path) === 'wait') {
+    if (startItem(turn, path) === 'wait') {
       group.cursor -= 1
       return 'wait'
     }
   }
+  return 'done'
+}
+
+/** Begins an item; one that was asked for again goes on with what is inside of it. */
+const startItem = (turn: Turn, path: string): Looked => {
+  const known = turn.state.steps.get(path)
+  if (known && !known.waitsForRoom) return 'done'
+  if (!known || !isComposite(known)) return start(turn, path)
+  emit(turn, { type: 'step.retried', path, by: 'engine', reason: 'there is room for it again' })
   return 'done'
 }
 

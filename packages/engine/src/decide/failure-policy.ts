@@ -2,7 +2,7 @@
 // end of the run.
 import { type CaseReason, type EventOf, type Failure, failure, type Json } from '@stepfleet/contracts'
 import { parsePath } from '../state/paths.ts'
-import { openCase } from '../state/state.ts'
+import { isEnded, openCase } from '../state/state.ts'
 import { emit, planOf, type Turn } from '../turn.ts'
 import { closeOrUndo } from './closing.ts'
 import { isTakenAround, takesFailures } from './layers.ts'
@@ -68,7 +68,9 @@ const failed = (turn: Turn, path: string, cause: Failure, more: { use?: Json; ou
 const failLayer = (turn: Turn, path: string, cause: Failure, policy: Policy): boolean => {
   const { role } = parsePath(path)
   const isWhole = role !== 'iteration' && role !== 'turn'
-  if (isWhole && (policy === 'result' || role === 'compensation')) failed(turn, path, cause)
+  // code is told of every failure, and says itself what becomes of it
+  const isResult = policy === 'result' || role === 'compensation' || (turn.plan.code && typeof policy !== 'object')
+  if (isWhole && isResult) failed(turn, path, cause)
   else if (isWhole && typeof policy === 'object') failed(turn, path, cause, { use: policy.use })
   else {
     failed(turn, path, cause, { outward: true })
@@ -84,6 +86,9 @@ const failLayer = (turn: Turn, path: string, cause: Failure, policy: Policy): bo
 const settle = (turn: Turn, path: string, cause: Failure, decided: boolean): void => {
   const { node } = parsePath(path)
   for (let at: string | null = path; at !== null; at = parsePath(at).parent) {
+    const around = turn.state.steps.get(at)
+    // it was cancelled while this was waited for
+    if (at !== path && around && isEnded(around)) return
     const policy: Policy = at === path ? policyOf(turn, at) : (saidOf(turn, at) ?? 'fail')
     const isDecided = decided && parsePath(at).node === node
     if (policy === 'escalate' && !isDecided) {
@@ -115,10 +120,14 @@ const settleTool = (turn: Turn, path: string, cause: Failure): void => {
   else failed(turn, path, cause)
 }
 
+/** Nobody knows whether it happened, and what follows depends on it: it is to be undone, or was asked for again. */
+const isForAPerson = (turn: Turn, path: string): boolean =>
+  turn.state.closing !== null || turn.state.steps.get(path)?.unknown === true
+
 /** Applies the policy of a step that failed for good. */
 export const settleFailure = (turn: Turn, path: string, cause: Failure): void => {
   if (parsePath(path).role === 'tool') settleTool(turn, path, cause)
-  else if (cause.class === 'ambiguous' && turn.state.closing) escalate(turn, path, cause)
+  else if (cause.class === 'ambiguous' && isForAPerson(turn, path)) escalate(turn, path, cause)
   else settle(turn, path, cause, DECIDED.has(cause.code))
 }
 

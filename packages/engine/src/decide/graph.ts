@@ -6,6 +6,7 @@ import { innerPath, parsePath } from '../state/paths.ts'
 import { hasCompleted, isEnded, type RunState, type StepState } from '../state/state.ts'
 import { emit, type Looked, load, planOf, scopeOf, type Turn } from '../turn.ts'
 import { closeOrUndo } from './closing.ts'
+import { advanceCode } from './code.ts'
 import { expressionFailure, settleFailure } from './failure-policy.ts'
 import { start } from './start.ts'
 
@@ -98,9 +99,10 @@ export const outputsOf = (turn: Turn, prefix: string, names: Iterable<string>): 
   return missing ? null : outputs
 }
 
-/** Ends a run whose steps have all ended. */
+/** Ends a run whose steps have all ended; the code of a run is told how they did. */
 export const finishRun = (turn: Turn): Looked => {
   const { plan, state } = turn
+  if (plan.code) return advanceCode(turn, plan.code)
   const { names } = scopeOf(plan, '')
   if (state.endedAtMs !== null || state.closing || state.topEnded < names.size) return 'done'
   if (plan.output === null) {

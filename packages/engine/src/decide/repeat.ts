@@ -18,7 +18,8 @@ export const advanceRepeat = (turn: Turn, step: StepState): Looked => {
   const enough = isEnough(turn, repeat, last)
   if (enough === 'wait') return 'wait'
   if (enough === 'failed') return 'done'
-  if (!enough && step.rounds < repeat.max) return start(turn, iterationPath(step.path, step.rounds + 1))
+  if (!enough && step.rounds - step.roundsBefore < repeat.max)
+    return start(turn, iterationPath(step.path, step.rounds + 1))
   if (!enough && repeat.until && repeat.onMax === 'fail') {
     const message = `\`until\` was not true after ${repeat.max} iterations`
     settleFailure(turn, step.path, failure('max_iterations_exceeded', message))

@@ -26,5 +26,6 @@ export const compile = (definition: Definition, hash: string): Plan => {
     deadlineMs: definition.deadline === undefined ? null : durationMs(definition.deadline),
     limits: limitsOf(context, definition),
     output: definition.output === undefined ? null : template(context, definition.output),
+    code: null,
   }
 }

@@ -1,5 +1,5 @@
 // The plan: a definition compiled for the engine. Derived from the definition alone, so it is never stored.
-import type { Definition, Effect, FailureCode, Json } from '@stepfleet/contracts'
+import type { Definition, Effect, FailureCode, Json, StepDefinition } from '@stepfleet/contracts'
 
 /** A step and field that an expression mentions, `steps.<step>.<field>`. */
 export interface StepMention {
@@ -177,6 +177,17 @@ export interface ScopePlan {
   dependents: ReadonlyMap<string, readonly string[]>
 }
 
+/** A workflow that is code: its steps are learnt as the code asks for them, so its plan belongs to one run. */
+export interface CodePlan {
+  /** SHA-256 of the bundle. */
+  hash: string
+  bundle: string
+  /** The steps that were learnt, as they were asked for. */
+  asked: ReadonlyMap<string, StepDefinition>
+  /** Adds a step that `checkAsked` has accepted. */
+  learn(name: string, step: StepDefinition): void
+}
+
 export interface Plan {
   hash: string
   name: string
@@ -195,4 +206,6 @@ export interface Plan {
   limits: readonly LimitPlan[]
   /** The run's output; null: a map of all steps' outputs. */
   output: Template | null
+  /** Null for a graph of steps. */
+  code: CodePlan | null
 }

@@ -45,21 +45,23 @@ const partOf = (event: StepEvent, role: 'item' | 'iteration'): string[] =>
 
 /** An iteration begins when the one before it has ended, and two are never open at once. */
 const iterationsInOrder: LawByPlan = () => (events) => {
-  const last = new Map<string, { number: number; open: boolean }>()
+  const last = new Map<string, { number: number; open: boolean; failed: boolean }>()
   const found: Violation[] = []
   for (const event of events) {
     if (!isAboutStep(event)) continue
     for (const path of isBegun(event) || hasEnded(event) ? partOf(event, 'iteration') : []) {
       const { parent, turn } = parsePath(path)
-      const now = last.get(parent ?? '') ?? { number: 0, open: false }
+      const now = last.get(parent ?? '') ?? { number: 0, open: false, failed: false }
       if (turn !== now.number && (turn !== now.number + 1 || now.open)) {
         const state = `${now.number} ${now.open ? 'is open' : 'has ended'}`
         found.push(violation('iterations_in_order', event, `${path} while iteration ${state}`))
       }
-      last.set(parent ?? '', { number: turn ?? 0, open: !(hasEnded(event) && event.path === path) })
+      const ends = hasEnded(event) && event.path === path
+      last.set(parent ?? '', { number: turn ?? 0, open: !ends, failed: event.type === 'step.failed' })
     }
-    // a step that is asked for again goes on where it was
-    if (event.type === 'step.retried') for (const [path, now] of last) if (isInside(path, event.path)) now.open = true
+    // a step that is asked for again goes on where it was; an iteration that had failed begins anew
+    if (event.type !== 'step.retried') continue
+    for (const [path, now] of last) now.open ||= now.failed && (path === event.path || isInside(path, event.path))
   }
   return found
 }
@@ -174,7 +176,9 @@ const needsAnyAreMet: LawByPlan = (plan) => (events) => {
       if (!isMet) found.push(violation('needs_any_are_met', event, `${path} began though none had completed`))
     }
     begun.add(path)
-    if (hasCompleted(event)) completed.add(path)
+    // a value in the place of a failure stands for an output
+    const isReplaced = event.type === 'step.failed' && event.output !== undefined
+    if (hasCompleted(event) || isReplaced) completed.add(path)
   }
   return found
 }

@@ -5,7 +5,7 @@ import { isBody } from '../decide/layers.ts'
 import { limitKeyOf } from '../decide/limits.ts'
 import type { LimitPlan } from '../definition/plan.ts'
 import { isEnded, type StepState } from '../state/state.ts'
-import { planOf, type Turn } from '../turn.ts'
+import { type Ask, planOf, type Turn } from '../turn.ts'
 import { cutBy } from './cut.ts'
 
 interface Release {
@@ -37,6 +37,15 @@ export const placeMessages = (turn: Turn, event: Event): Release[] => {
   if (over && plan.limits.length > 0) given.push(...releasesOf(turn, plan.limits, ''))
   return given
 }
+
+/** Places that were granted in this turn to steps that did not begin after all: the run, or what is around them, ended. */
+export const unusedPlaces = (turn: Turn): Release[] =>
+  [...turn.answers].flatMap(([text, answer]): Release[] => {
+    if (answer.kind !== 'limit' || !answer.granted) return []
+    const question: Ask = JSON.parse(text)
+    const isUsed = question.kind !== 'limit' || question.path === '' || turn.state.steps.has(question.path)
+    return isUsed ? [] : [{ kind: 'release', key: question.key, path: question.path }]
+  })
 
 interface Cached {
   kind: 'cache'

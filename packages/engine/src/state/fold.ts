@@ -76,7 +76,9 @@ const dispatched = (state: RunState, event: EventOf<'step.dispatched'>): void =>
 const retried = (state: RunState, event: EventOf<'step.retried'>): void => {
   const step = stepOf(state, event.path, event.atMs)
   step.attemptsBefore = lastAttempt(step)?.attempt ?? 0
+  step.roundsBefore = step.rounds
   step.failure = null
+  step.unknown = false
   if (event.edit) {
     step.edit = { ...step.edit, ...event.edit }
     step.edition += 1
@@ -129,6 +131,9 @@ const folders: Folders = {
   },
   'run.held': (state, event) => {
     state.heldWhy = event.why
+  },
+  'step.asked': (state, event) => {
+    state.asked.set(event.path, event.step)
   },
   'step.opened': (state, event) => {
     const step = stepOf(state, event.path, event.atMs)

@@ -82,11 +82,17 @@ export interface StepState {
   open: number
   ended: number
   completed: number
+  /** Items that are to begin anew when there is room for them. */
+  held: number
+  /** It is one of those. */
+  waitsForRoom: boolean
   opening: Opening | null
   /** Items of an `each` below this have been started. Not a fact: 0 after a load. */
   cursor: number
   /** Newest turn of an agent, or iteration; 0 before the first. */
   rounds: number
+  /** Of those, the ones before an operator asked for a new series. */
+  roundsBefore: number
   attempts: AttemptState[]
   /** Attempts used up before an operator asked for a new series. */
   attemptsBefore: number
@@ -110,6 +116,8 @@ export interface StepState {
   failure: Failure | null
   /** It failed, and what is around it failed with it. */
   outward: boolean
+  /** It was asked for again with what is around it, and nobody knows whether its effect happened. */
+  unknown: boolean
   case: { id: string; reason: CaseReason; openedAtMs: number } | null
   cases: number
 }
@@ -159,6 +167,8 @@ export interface RunState {
   steps: Map<string, StepState>
   /** Top-level steps that have ended. */
   topEnded: number
+  /** Definitions of the steps that the code of the run asked for, by name, in the order it did. */
+  asked: Map<string, Payload>
   /** Steps that only hold others. */
   composites: number
   /** Child runs that were waited for, ended ones too. */
@@ -170,6 +180,10 @@ export interface RunState {
   cutCases: number
   cost: Cost
 
+  /** transient: top-level steps that have ended, in the order they did. */
+  topEnds: string[]
+  /** transient: the code of the run was told of what ended up to here; 0: it has not begun in this process. */
+  codeSeq: number
   /** transient: paths to look at; the path of a block with a `/` at its end is its scope, '' the run itself. */
   agenda: Set<string>
   /** transient: ready tasks held back by the limit of tasks out. */
@@ -235,12 +249,15 @@ export const createState = (ns: string, run: string): RunState => ({
   failedStep: null,
   steps: new Map(),
   topEnded: 0,
+  asked: new Map(),
   composites: 0,
   children: 0,
   signals: new Map(),
   counts: { scheduled: 0, waiting: 0, escalated: 0 },
   cutCases: 0,
   cost: emptyCost(),
+  topEnds: [],
+  codeSeq: 0,
   agenda: new Set(),
   backlog: new Set(),
   nudged: new Set(),
@@ -298,9 +315,12 @@ export const blankStep = (path: string, atMs: number): StepState => {
     open: 0,
     ended: 0,
     completed: 0,
+    held: 0,
+    waitsForRoom: false,
     opening: null,
     cursor: 0,
     rounds: 0,
+    roundsBefore: 0,
     attempts: [],
     attemptsBefore: 0,
     effect: null,
@@ -317,6 +337,7 @@ export const blankStep = (path: string, atMs: number): StepState => {
     output: null,
     failure: null,
     outward: false,
+    unknown: false,
     case: null,
     cases: 0,
   }

@@ -36,6 +36,13 @@ const bucket = (phase: Phase): keyof RunState['counts'] | null => {
   return phase === 'waiting' || phase === 'retrying' ? 'waiting' : null
 }
 
+/** An item that waited for its turn begins, or ends without. */
+const leaveRoom = (state: RunState, item: StepState): void => {
+  item.waitsForRoom = false
+  const group = parentOf(state, item)
+  if (group) group.held -= 1
+}
+
 /** Moves a step to a phase: the counts, what is out, and the agenda follow. */
 export const enter = (state: RunState, step: StepState, phase: Phase): void => {
   // an open composite is neither in flight nor waiting: its parts are
@@ -45,6 +52,7 @@ export const enter = (state: RunState, step: StepState, phase: Phase): void => {
   if (from) state.counts[from] -= 1
   if (to) state.counts[to] += 1
   if (step.phase === 'scheduled' && phase !== 'scheduled') state.outChanges.set(step.path, null)
+  if (step.waitsForRoom) leaveRoom(state, step)
   step.phase = phase
   state.nudged.delete(step.path)
   state.agenda.add(step.path)
@@ -89,6 +97,7 @@ const tellParent = (state: RunState, step: StepState): void => {
   const parent = parentOf(state, step)
   if (!parent) {
     state.topEnded += 1
+    state.topEnds.push(step.path)
     return
   }
   parent.open -= 1
@@ -191,20 +200,33 @@ const undecided = (inner: StepState): Failure | null => {
 const isTriedAnew = (inner: StepState, step: StepState): boolean =>
   inner.phase === 'failed' && (inner.outward || (inner.role === 'item' && inner.parent === step.path))
 
+/** Whether the effect happened is for a person to say, before it is tried anew. */
+const isUnknown = (inner: StepState): boolean => inner.effect === 'once' && inner.failure?.class === 'ambiguous'
+
+/** Items begin in order, as far as there is room; what is inside of them is reopened when they do. */
+const waitForRoom = (state: RunState, item: StepState, group: StepState): void => {
+  enter(state, item, 'pending')
+  state.agenda.delete(item.path)
+  state.agenda.delete(`${item.path}/`)
+  item.waitsForRoom = true
+  group.held += 1
+}
+
 const reopenPart = (state: RunState, step: StepState, inner: StepState): void => {
   const anew = isTriedAnew(inner, step)
-  if (!anew && inner.phase !== 'cancelled') return
   const parent = parentOf(state, inner)
-  if (parent) {
-    parent.open += 1
-    parent.ended -= 1
-  }
+  // what a person skipped, or gave an output, stays as it is with all that is inside of it
+  if ((!anew && inner.phase !== 'cancelled') || parent?.phase !== 'waiting') return
+  parent.open += 1
+  parent.ended -= 1
   if (!anew && openCase(inner)) state.cutCases -= 1
   begin(state, inner)
   inner.outward = false
+  inner.unknown = anew && isUnknown(inner)
   if (anew) inner.attemptsBefore = lastAttempt(inner)?.attempt ?? 0
-  inner.failure = anew ? null : undecided(inner)
+  if (!inner.unknown) inner.failure = anew ? null : undecided(inner)
   if (inner.failure) enter(state, inner, 'failing')
+  else if (inner.role === 'item') waitForRoom(state, inner, parent)
 }
 
 /** Opens a step again, and what was cancelled, or failed without being a result, inside it. */

@@ -139,7 +139,8 @@ const itemsOf = (rng: Rng, place: Place): Json[] | string => {
 
 /** A race that can never be won is refused where the list is written out. */
 const canBeMet = (items: Json[] | string, join: ReturnType<typeof joinOf>): boolean =>
-  typeof join !== 'object' || typeof items === 'string' || items.length >= join.atLeast
+  typeof items === 'string' ||
+  items.length >= (join === 'any' ? 1 : typeof join === 'object' ? (join?.atLeast ?? 0) : 0)
 
 const eachOf = (rng: Rng, place: Place, as: string): NonNullable<StepDefinition['each']> => {
   const join = rng() < 0.8 ? joinOf(rng) : null
@@ -152,8 +153,8 @@ const eachOf = (rng: Rng, place: Place, as: string): NonNullable<StepDefinition[
   }
 }
 
-const onFailureOf = (rng: Rng, place: Place): NonNullable<StepDefinition['on_failure']> =>
-  pick(rng, ['fail', 'fail', 'continue', 'escalate', { use: operand(rng, place) }])
+const onFailureOf = (rng: Rng): NonNullable<StepDefinition['on_failure']> =>
+  pick(rng, ['fail', 'fail', 'continue', 'escalate', { use: pick<Json>(rng, [0, 3, 'used', ['used']]) }])
 
 const compensationOf = (rng: Rng, place: Place): NonNullable<StepDefinition['compensate']> => {
   const x = rng() < 0.6 ? wrap('output') : operand(rng, place)
@@ -186,7 +187,7 @@ const stepOf = (maker: Maker, place: Place, name: string): StepDefinition => {
   const full = place.depth >= DEEPEST || maker.count >= MOST_STEPS
   const drawn = pick(rng, KINDS)
   const kind = full && drawn === 'steps' ? 'tool' : drawn
-  const onFailure = rng() < 0.45 ? onFailureOf(rng, place) : undefined
+  const onFailure = rng() < 0.45 ? onFailureOf(rng) : undefined
   const as = place.items === 0 ? 'item' : `item${place.items}`
   const inEach = rng() < 0.25
   const inRepeat = rng() < 0.2

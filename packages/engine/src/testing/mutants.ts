@@ -130,7 +130,7 @@ export const LAW_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'decide/each.ts',
-        from: 'group.cursor < count && group.cursor - group.ended < plan.concurrency',
+        from: 'group.cursor < count && group.open - group.held < plan.concurrency',
         to: 'group.cursor < count',
       },
     ],
@@ -197,8 +197,8 @@ export const REFERENCE_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'decide/repeat.ts',
-        from: 'if (!enough && step.rounds < repeat.max)',
-        to: 'if (step.rounds < repeat.max)',
+        from: 'if (!enough && step.rounds - step.roundsBefore < repeat.max)',
+        to: 'if (step.rounds - step.roundsBefore < repeat.max)',
       },
     ],
   },

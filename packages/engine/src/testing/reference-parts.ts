@@ -6,7 +6,6 @@ import {
   type Env,
   ExpressionFailed,
   type ReferenceWorld,
-  render,
   type Seen,
 } from './reference-values.ts'
 
@@ -85,9 +84,9 @@ export const record = (m: Machine, path: string, raw: Raw, more: { output?: Json
 }
 
 /** Ends a step, or an item, by what its policy says of a failure. */
-export const finish = (m: Machine, { path, policy, env }: Spot, raw: Raw): Ended => {
+export const finish = (m: Machine, { path, policy }: Spot, raw: Raw): Ended => {
   if (raw.status !== 'failed' || policy === 'continue' || policy === 'result') return record(m, path, raw)
-  if (typeof policy === 'object') return record(m, path, raw, { output: render(policy.use, env) })
+  if (typeof policy === 'object') return record(m, path, raw, { output: policy.use })
   return record(m, path, raw, { outward: true })
 }
 

@@ -191,7 +191,7 @@ const endOf = (m: Machine, name: string, instance: Instance, env: Env): Ended | 
   const anyOf = ends.filter(({ need }) => step.needs_any?.includes(need))
   const isSkipped =
     ends.some(({ need, end }) => end?.status === 'skipped' && !step.needs_any?.includes(need)) ||
-    (anyOf.length > 0 && !anyOf.some(({ end }) => end?.status === 'completed' || end?.status === 'overridden'))
+    (anyOf.length > 0 && !anyOf.some(({ end }) => hasOutput(end)))
   const never = ends.some(({ end }) => end === null || end.outward)
   const path = instance.prefix + name
   m.needs.set(
@@ -240,6 +240,10 @@ const compensate = (m: Machine): string[] => {
 }
 
 /** How a run of the definition ends in this world. */
+/** A step that may be skipped stands for the others when it has completed, or failed with a value in its place. */
+const hasOutput = (end: Ended | null): boolean =>
+  end?.status === 'completed' || end?.status === 'overridden' || (end?.status === 'failed' && end.output !== null)
+
 export const interpret = (definition: Definition, input: Json, world: ReferenceWorld): Interpreted => {
   const m: Machine = {
     world,

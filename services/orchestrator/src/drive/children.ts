@@ -6,7 +6,6 @@ import {
   type Command,
   type CommandOf,
   type Definition,
-  definitionSchema,
   type Failure,
   failure,
   isBlob,
@@ -14,6 +13,7 @@ import {
   type Payload,
 } from '@stepfleet/contracts'
 import { type ChildStart, canonicalJson, childEnded } from '@stepfleet/engine'
+import { readStored } from '../code/definition.ts'
 import type { SchemaChecks } from '../schemas.ts'
 import type { DefinitionStore, RunReader, StoredDefinition, Submission } from '../store/port.ts'
 
@@ -53,7 +53,7 @@ const inputOf = async (deps: ChildDeps, child: ChildStart): Promise<Json> => {
 /** Why a child cannot begin, or null. */
 const refusal = (deps: ChildDeps, child: ChildStart, stored: StoredDefinition | null, input: Json): Failure | null => {
   if (!stored) return failure('child_refused', `there is no workflow ${child.workflow} in namespace ${child.ns}`)
-  const { input: schema } = definitionSchema.parse(stored.definition)
+  const { input: schema } = readStored(stored.definition).definition
   const errors = schema ? deps.schemas.check(schema, input, 'input') : []
   if (errors.length === 0) return null
   const said = errors.map((error) => `${error.path} ${error.message}`).join('; ')
@@ -93,5 +93,5 @@ export const startChild = async (deps: ChildDeps, child: ChildStart): Promise<vo
     return
   }
   await carry(deps, child.input, ns, parent.run, run)
-  await deps.store.submit(submissionOf(child, stored, definitionSchema.parse(stored.definition), input))
+  await deps.store.submit(submissionOf(child, stored, readStored(stored.definition).definition, input))
 }

@@ -3,6 +3,7 @@
 import { hostname } from 'node:os'
 import { type EngineInfo, FLEET, type ToolManifest, toolManifestSchema } from '@stepfleet/contracts'
 import type { Logger, Publisher, RedisClient } from '@stepfleet/runtime'
+import type { CodeHost } from '../code/host.ts'
 import type { Store } from '../store/port.ts'
 import { BeatWatch } from './beats.ts'
 import { Due } from './due.ts'
@@ -36,6 +37,8 @@ export interface EngineOptions {
   ordered: boolean
   /** What runs ask of the fleet, and what leaves them that is no job. */
   outside: Outside
+  /** Where the code of workflows runs; whoever made it closes it. */
+  code: CodeHost
   logger: Logger
   cacheBytes: number
 }
@@ -81,6 +84,7 @@ export class Engine {
       logger,
       engine: id,
       outside: options.outside,
+      code: options.code,
       ordered: options.ordered,
       runs: this.#runs,
       tools: () => this.#tools,
@@ -214,8 +218,8 @@ export class Engine {
   }
 
   get #deps() {
-    const { store, publisher, logger, id, outside } = this.#options
-    return { store, publisher, logger, outside, engine: id, plans: this.#plans, tools: () => this.#tools }
+    const { store, publisher, logger, id, outside, code } = this.#options
+    return { store, publisher, logger, outside, code, engine: id, plans: this.#plans, tools: () => this.#tools }
   }
 
   async #sendLate(): Promise<void> {

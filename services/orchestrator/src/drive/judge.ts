@@ -21,10 +21,13 @@ import {
   type Message,
   messagesOf,
   type Turn,
+  unusedPlaces,
   wakeAt,
 } from '@stepfleet/engine'
 import type { Publisher } from '@stepfleet/runtime'
+import type { CodeHost } from '../code/host.ts'
 import type { Append, MailboxEntry, Store } from '../store/port.ts'
+import { answerCode } from './code.ts'
 import type { Asking, Leaving, Outside } from './outside.ts'
 import type { LoadedRun } from './runs.ts'
 
@@ -33,6 +36,8 @@ export interface JudgeDeps {
   publisher: Pick<Publisher, 'findJob'>
   engine: string
   outside: Outside
+  /** Where the code of workflows runs. */
+  code: CodeHost
   tools(): ReadonlyMap<string, ToolManifest>
 }
 
@@ -99,11 +104,15 @@ const answerAll = async (deps: JudgeDeps, run: LoadedRun, turn: Turn): Promise<v
 /** Decides until nothing follows, with the payloads and answers that are asked for in between. */
 const decideWhole = async (deps: JudgeDeps, run: LoadedRun, turn: Turn): Promise<void> => {
   decide(turn)
-  while (turn.missing.size > 0 || turn.asks.size > 0) {
+  while (turn.missing.size > 0 || turn.asks.size > 0 || turn.code.question) {
     await run.values.fetch(deps.store, run.ns, run.run, turn.missing)
     turn.missing.clear()
     if (turn.asks.size > 0) await answerAll(deps, run, turn)
+    if (turn.code.question) await answerCode(deps, run, turn)
     decide(turn)
+  }
+  if (run.plan.code && run.state.endedAtMs !== null) {
+    deps.code.drop({ ns: run.ns, run: run.run, hash: run.plan.code.hash })
   }
 }
 
@@ -157,7 +166,10 @@ const judgeOne = async (deps: JudgeDeps, run: LoadedRun, entry: Entry): Promise<
   const verdict = accept(turn, command, observed)
   const following: Turn = { ...turn, actor: engineActor(deps.engine) }
   await decideWhole(deps, run, following)
-  return { verdict, events: turn.events, outgoing: await messagesWhole(deps, run, following) }
+  const outgoing = await messagesWhole(deps, run, following)
+  // it leaves behind the last fact of the turn; should it be lost, the run that ended is found by who waits
+  for (const message of unusedPlaces(following)) outgoing.push({ seq: run.state.version, message })
+  return { verdict, events: turn.events, outgoing }
 }
 
 /** The messages of a fact that is in the journal but may not have left. */
@@ -224,7 +236,7 @@ export const judge = async (
     endedAtMs: state.endedAtMs,
     out: outOf(run),
     wakeAtMs: wake === known ? undefined : wake,
-    unsent: [...new Set(outgoing.map(({ seq }) => String(seq)))],
+    unsent: [...new Set(outgoing.filter(({ seq }) => seq > before.version).map(({ seq }) => String(seq)))],
     ack: entries.map((entry) => entry.id),
     receipts,
   }

@@ -98,7 +98,7 @@ export class Pump {
     })
   }
 
-  /** One round: all runs that wait and are free, judged and appended together. */
+  /** One round: all runs that wait and are free, judged and appended together, but for those that are code. */
   async #round(): Promise<void> {
     const batches: { key: string; entries: Entry[] }[] = []
     for (const [key, waiting] of this.#inbox) {
@@ -109,6 +109,17 @@ export class Pump {
       if (waiting.length === 0) this.#inbox.delete(key)
       batches.push({ key, entries })
     }
+    // the code of a workflow may take its time: no other run waits for it
+    const alone = batches.filter(({ entries }) => this.#isCode(entries))
+    const together = batches.filter((batch) => !alone.includes(batch))
+    await Promise.all([together, ...alone.map((batch) => [batch])].map((group) => this.#judgeTogether(group)))
+  }
+
+  #isCode([first]: readonly Entry[]): boolean {
+    return first !== undefined && this.#deps.runs.cached(first.command.ns, first.command.run)?.plan.code != null
+  }
+
+  async #judgeTogether(batches: readonly { key: string; entries: Entry[] }[]): Promise<void> {
     if (batches.length === 0) return
     const judged = await Promise.all(batches.map(({ entries }) => this.#judge(entries)))
     await this.#append(judged.filter((one) => one !== null && one !== 'failed'))

@@ -2,6 +2,7 @@
 import { fullRunId, type WorkflowRef } from '@stepfleet/contracts'
 import { createState, fold, fromSnapshot, type Plan, type RunState, revive, toSnapshot } from '@stepfleet/engine'
 import type { Store } from '../store/port.ts'
+import { learnAsked } from './code.ts'
 import type { Plans } from './plans.ts'
 import { RunValues } from './values.ts'
 
@@ -19,8 +20,12 @@ export interface LoadedRun {
 }
 
 const PAGE = 5_000
-/** A run longer than this since its last snapshot gets a new one. */
+/**
+ * A run longer than this since its last snapshot gets a new one, and a long run when it has grown by a tenth: so what is
+ * written in all is some times the last snapshot, however long the run.
+ */
 const SNAPSHOT_EVERY = 2_000
+const SNAPSHOT_GROWTH = 0.1
 /** What a cached step takes in memory, measured over wide and long runs. */
 const BYTES_PER_STEP = 1_500
 const BYTES_PER_RUN = 4_000
@@ -75,7 +80,9 @@ export class Runs {
 
   /** Writes a snapshot when the tail has grown long. Failing to costs the next load some time. */
   async snapshot(run: LoadedRun): Promise<void> {
-    if (run.state.version - run.snapshotSeq < SNAPSHOT_EVERY) return
+    const tail = run.state.version - run.snapshotSeq
+    const isLong = run.state.endedAtMs !== null || tail >= run.snapshotSeq * SNAPSHOT_GROWTH
+    if (tail < SNAPSHOT_EVERY || !isLong) return
     run.snapshotSeq = run.state.version
     await this.#store.putSnapshot(run.ns, run.run, run.state.version, toSnapshot(run.state))
   }
@@ -110,12 +117,14 @@ export const loadRun = async (
     if (state.version !== head.version) continue
     const ref = state.version > 0 ? state.workflow : (first ?? head.workflow)
     const plan = await from.plans.of(ns, ref)
+    const values = new RunValues()
+    if (plan.code) await learnAsked(from.store, { ns, run, state, values }, plan.code)
     return {
       ns,
       run,
       plan,
       state: revive(plan, state),
-      values: new RunValues(),
+      values,
       tip: head.tip,
       wakeAtMs: undefined,
       snapshotSeq,

@@ -4,6 +4,7 @@ import { type CommandOf, type Definition, type Json, type Task, taskSchema } fro
 import { canonicalJson } from '@stepfleet/engine'
 import type { Publisher, RedisClient } from '@stepfleet/runtime'
 import { createLogger } from '@stepfleet/runtime'
+import { type CodeHost, ThreadedCodeHost } from '../code/host.ts'
 import { createMemoryLimits } from '../limits/memory-limits.ts'
 import type { FleetLimits } from '../limits/port.ts'
 import { createSchemaChecks } from '../schemas.ts'
@@ -56,7 +57,8 @@ export interface World {
 
 const logger = createLogger('test', 'silent')
 
-export const createWorld = (): World => {
+/** `code`: where the code of workflows runs; the world closes it. A thread is started only by a workflow that is code. */
+export const createWorld = (code: CodeHost = new ThreadedCodeHost({ logger })): World => {
   const store = createMemoryStore({ nowMs: () => Date.now() })
   const hashes = createHashes()
   const limits = createMemoryLimits(() => Date.now())
@@ -101,6 +103,7 @@ export const createWorld = (): World => {
           { store: over, schemas: createSchemaChecks() },
           createDrivenLimits({ limits, store: over, engine: id, logger, longHeldMs: LONG_HELD_MS }),
         ),
+        code,
         logger,
         cacheBytes: 1e7,
       })
@@ -155,6 +158,7 @@ export const createWorld = (): World => {
     },
     stop: async () => {
       await Promise.all(engines.map((engine) => engine.stop()))
+      await code.close()
     },
   }
 }

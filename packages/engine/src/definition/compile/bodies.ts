@@ -19,14 +19,22 @@ export interface Context {
   readonly defaults: Definition['defaults']
   /** Steps that its templates mention, in order. */
   readonly mentioned: Set<string>
+  /** Values are literals, whatever their text looks like. */
+  readonly literal?: boolean | undefined
 }
 
 const VALUE: TemplateOptions = { secrets: false }
 export const TEXT: TemplateOptions = { secrets: false, text: true }
 const WITH: TemplateOptions = { secrets: true }
 
+const literal = (source: Json): Template => {
+  const rendered = { ok: true, value: source } as const
+  return { source, constant: true, mentions: [], names: [], render: () => rendered }
+}
+
 /** Compiles a template that registration has accepted; throws on a bug. */
 export const template = (context: Context, source: Json, options: TemplateOptions = VALUE): Template => {
+  if (context.literal) return literal(source)
   const compiled = compileTemplate(source, options)
   if (!compiled.ok) throw new Error(`not a valid template: ${compiled.errors.map((error) => error.message).join('; ')}`)
   for (const mention of compiled.template.mentions) context.mentioned.add(mention.step)

@@ -10,6 +10,8 @@ export interface Build {
   readonly definition: Definition
   readonly steps: Map<string, StepPlan>
   readonly scopes: Map<string, ScopePlan>
+  /** Of a step that code asks for: there are no expressions. */
+  readonly literal?: boolean
 }
 
 type Steps = Record<string, StepDefinition>
@@ -80,8 +82,9 @@ const compileStep = (build: Build, place: Place, step: StepDefinition, outer: Se
   const { defaults } = build.definition
   const { scope, name, names } = place
   const id = innerPath(scope, name)
-  const context: Context = { defaults, mentioned: new Set() }
-  const inner: Context = { defaults, mentioned: new Set() }
+  const { literal } = build
+  const context: Context = { defaults, mentioned: new Set(), literal }
+  const inner: Context = { defaults, mentioned: new Set(), literal }
   const effect = effectOf(step)
   const plan: Omit<StepPlan, 'needs'> = {
     id,
@@ -109,7 +112,7 @@ const compileStep = (build: Build, place: Place, step: StepDefinition, outer: Se
     for (const mention of compileScope(build, id, step.steps)) context.mentioned.add(mention)
     for (const mention of inner.mentioned) if (!(mention in step.steps)) context.mentioned.add(mention)
   }
-  if (step.compensate) compileUndo(build, plan, step.compensate)
+  if (step.compensate) compileUndo(build, context, plan, step.compensate)
   for (const mention of context.mentioned) if (!names.has(mention)) outer.add(mention)
   return { ...plan, needs: needsOf(step, context.mentioned, names) }
 }
@@ -119,9 +122,10 @@ const cacheOf = (context: Context, cache: NonNullable<StepDefinition['cache']>):
   ttlMs: durationMs(cache.ttl),
 })
 
-/** What undoes a step is a step of its own, which nothing waits for, and which waits for nothing it mentions. */
+/** What undoes a step is a step of its own, which nothing waits for; what it mentions its step has waited for. */
 const compileUndo = (
   build: Build,
+  context: Context,
   undone: Pick<StepPlan, 'id' | 'scope' | 'name'>,
   said: CompensateDefinition,
 ): void => {
@@ -133,7 +137,7 @@ const compileUndo = (
     id,
     scope,
     name,
-    body: compileBody({ defaults, mentioned: new Set() }, said),
+    body: compileBody(context, said),
     needs: [],
     needsAny: [],
     condition: null,

@@ -96,7 +96,7 @@ const stepPlaces = (spot: Spot): Place[] => {
   adder([...within, 'output'])(['repeat', 'until'], step.repeat?.until)
   adder(within, { scope: inner })(['output'], inner ? step.output : undefined)
   if (step.compensate) {
-    undoPlaces(step.compensate, adder([...within, 'output'], { orders: false }, ['compensate']))
+    undoPlaces(step.compensate, adder([...within, 'output'], {}, ['compensate']))
   }
   return places
 }

@@ -2,7 +2,6 @@
 import {
   allSteps,
   type Definition,
-  definitionSchema,
   type Json,
   labelsSchema,
   nearest,
@@ -10,6 +9,7 @@ import {
   type ToolManifest,
 } from '@stepfleet/contracts'
 import { canonicalJson, validate } from '@stepfleet/engine'
+import { readStored } from '../../code/definition.ts'
 import type { JsonSchema, SchemaChecks } from '../../schemas.ts'
 import { sha256 } from './context.ts'
 import { errorsOfZod, Rejection } from './problems.ts'
@@ -101,7 +101,7 @@ export const createDefinitions = (schemas: SchemaChecks): Definitions => {
         { errors: result.errors },
       )
     },
-    stored: (hash, definition) => remember(known, hash, () => definitionSchema.parse(definition)),
+    stored: (hash, definition) => remember(known, hash, () => readStored(definition).definition),
   }
 }
 

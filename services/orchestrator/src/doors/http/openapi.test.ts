@@ -86,7 +86,12 @@ describe('the OpenAPI page', () => {
     )
     const run = ['cancel', 'pause', 'resume', 'signals/{name}'].map((verb) => `POST /v1/runs/{id}/${verb}`)
     const reads = ['', '/journal', '/result'].map((what) => `GET /v1/runs/{id}${what}`)
-    const workflows = ['GET /v1/workflows', 'GET /v1/workflows/{name}', 'GET /v1/workflows/{name}/versions/{version}']
+    const workflows = [
+      'GET /v1/workflows',
+      'GET /v1/workflows/{name}',
+      'GET /v1/workflows/{name}/versions/{version}',
+      'GET /v1/schema/workflow',
+    ]
     const fleet = ['GET /v1/fleet', 'GET /v1/queues/{name}/depth', 'GET /healthz', 'GET /readyz']
     const writes = ['POST /v1/workflows', 'POST /v1/workflows/validate', 'POST /v1/runs', 'POST /v1/runs/batch']
     expect(listed).toEqual([...steps, ...run, ...reads, ...workflows, ...fleet, ...writes, 'GET /v1/runs'].sort())

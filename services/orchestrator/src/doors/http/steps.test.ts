@@ -15,7 +15,7 @@ const refusal = (code: string) => (): Verdict => ({ status: 'refused', code, mes
 describe('a command', () => {
   test.each([
     ['/cancel', { by: 'ada', reason: 'why not' }, { type: 'cancel', reason: 'why not' }],
-    ['/cancel', { compensate: false }, { type: 'cancel', compensate: false }],
+    ['/cancel', { by: 'ada', compensate: false }, { type: 'cancel', compensate: false }],
     ['/pause', { by: 'ada' }, { type: 'pause' }],
     ['/resume', { by: 'ada' }, { type: 'resume' }],
     ['/steps/draft/skip', { by: 'ada' }, { type: 'skip', path: 'draft' }],
