@@ -49,8 +49,8 @@ export class Fleet {
     this.#processes.watch(redis.pid)
   }
 
-  /** Redis (synced at each write) and the scripted model. */
-  static async open(): Promise<Fleet> {
+  /** Redis (synced at each write) and the scripted model; `script`: what it answers by, a file of the repository. */
+  static async open(script?: string): Promise<Fleet> {
     const dir = mkdtempSync(join(tmpdir(), 'stepfleet-e2e-'))
     const redis = await startRedis({ appendfsync: 'always' })
     const [api = 0, desk = 0, model = 0] = await freePorts(3)
@@ -58,7 +58,7 @@ export class Fleet {
     const started = fleet.#processes.start({
       name: 'scripted-model',
       script: 'packages/scripted-model/dist/main.js',
-      args: ['--port', String(model), '--ledger', fleet.#modelLedger],
+      args: ['--port', String(model), '--ledger', fleet.#modelLedger, ...(script ? ['--script', script] : [])],
       env: {},
       logFile: join(dir, 'logs/scripted-model.log'),
       readyUrl: `http://${HOST}:${model}/healthz`,

@@ -106,12 +106,7 @@ const agentApprovalTool = z.strictObject({ ...offered, approval: approvalBodySch
 
 /** Inline tools by what runs them. */
 export const AGENT_TOOLS = { tool: agentTaskTool, run: agentRunTool, approval: agentApprovalTool } as const
-export const agentToolSchema = z.union([
-  z.string().regex(STEP_NAME),
-  agentTaskTool,
-  agentRunTool,
-  agentApprovalTool,
-])
+export const agentToolSchema = z.union([z.string().regex(STEP_NAME), agentTaskTool, agentRunTool, agentApprovalTool])
 
 export const agentBodySchema = modelSettingsSchema.extend({
   model,
@@ -161,10 +156,7 @@ export const rateSchema = concurrencySchema.extend({ per: durationSchema })
 /** A finished output is taken again for `ttl` by steps with the same `key`; default key: what the step is given. */
 export const cacheSchema = z.strictObject({ key: z.string().min(1).optional(), ttl: durationSchema })
 
-export const onFailureSchema = z.union([
-  z.enum(['escalate', 'fail', 'continue']),
-  z.strictObject({ use: jsonSchema }),
-])
+export const onFailureSchema = z.union([z.enum(['escalate', 'fail', 'continue']), z.strictObject({ use: jsonSchema })])
 
 const withSchema = z.record(z.string(), jsonSchema)
 const priority = z.int().min(1).max(5)
