@@ -30,7 +30,10 @@ const judge = (definition: Definition, seed: number): { wrong: string[]; events:
   return { wrong: [...differences(played, expected), ...broken], events: played.events }
 }
 
-const isValid = (definition: Definition): boolean => engine.validate(definition).ok
+const isValid = (definition: Definition): boolean => {
+  const validation = engine.validate(definition)
+  return validation.ok || validation.errors.every(({ code }) => code === 'type_mismatch')
+}
 
 /** What is wrong with a seed, with the smallest definition that shows it. */
 const findingOf = (seed: number): { wrong: string[]; smallest: Definition } | null => {
@@ -59,7 +62,9 @@ describe('random definitions', () => {
       for (const calm of [true, false]) {
         const definition = randomDefinition(random(seed), { calm })
         const validation = engine.validate(definition)
-        if (!validation.ok) refused.push({ seed, errors: validation.errors, steps: definition.steps })
+        // values of the wrong kind are played on purpose: what runs must cope with them too
+        const errors = validation.ok ? [] : validation.errors.filter(({ code }) => code !== 'type_mismatch')
+        if (errors.length > 0) refused.push({ seed, errors, steps: definition.steps })
       }
     }
     expect(refused).toEqual([])

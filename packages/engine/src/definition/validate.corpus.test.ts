@@ -1,12 +1,15 @@
 // A corpus of wrong definitions: each must give exactly these errors, at these places, with these suggestions.
 import { describe, expect, it } from 'vitest'
 import { validate } from './validate.ts'
+import { AGENTS } from './validation/corpus/agents.fixture.ts'
 import { EXPRESSIONS } from './validation/corpus/expressions.fixture.ts'
 import { KINDS } from './validation/corpus/kinds.fixture.ts'
+import { KNOWN } from './validation/corpus/known.fixture.ts'
 import { MODIFIERS } from './validation/corpus/modifiers.fixture.ts'
 import { NESTING } from './validation/corpus/nesting.fixture.ts'
 import { SHAPE } from './validation/corpus/shape.fixture.ts'
 import { UNBUILT } from './validation/corpus/unbuilt.fixture.ts'
+import { UNDO } from './validation/corpus/undo.fixture.ts'
 import { VALIDATION_CODES } from './validation/findings.ts'
 
 const plain = (errors: readonly { path: string; code: string; suggestion?: string | undefined }[]) =>
@@ -18,6 +21,9 @@ describe.each([
   ['kinds', KINDS],
   ['nesting', NESTING],
   ['modifiers', MODIFIERS],
+  ['compensations', UNDO],
+  ['tools of agents', AGENTS],
+  ['what is known of values', KNOWN],
   ['not built yet', UNBUILT],
   ['expressions', EXPRESSIONS],
 ])('wrong definitions: %s', (_, cases) => {
@@ -29,7 +35,7 @@ describe.each([
 })
 
 describe('the corpus', () => {
-  const all = [...SHAPE, ...KINDS, ...NESTING, ...MODIFIERS, ...UNBUILT, ...EXPRESSIONS]
+  const all = [...SHAPE, ...KINDS, ...NESTING, ...MODIFIERS, ...UNDO, ...AGENTS, ...KNOWN, ...UNBUILT, ...EXPRESSIONS]
   it('shows every code', () => {
     const shown = new Set(all.flatMap((one) => one.errors.map(([, code]) => code)))
     expect(VALIDATION_CODES.filter((code) => !shown.has(code))).toEqual([])

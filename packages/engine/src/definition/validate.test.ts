@@ -1,11 +1,12 @@
 // Registration of definitions that are right, and what it warns of.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
-import type { Json } from '@stepfleet/contracts'
+import { allSteps, type Json } from '@stepfleet/contracts'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { compile } from './compile.ts'
 import { exampleDefinition } from './example.fixture.ts'
 import { validate } from './validate.ts'
+import { RIGHT, wholeLanguage } from './validation/corpus/right.fixture.ts'
 
 const warningsOf = (definition: unknown) => {
   const result = validate(definition)
@@ -66,6 +67,14 @@ describe('validate', () => {
     expect(validate(definition)).toMatchObject({ ok: true })
   })
 
+  it.each(RIGHT)('accepts %s', (_, definition) => {
+    expect(validate(definition)).toMatchObject({ ok: true })
+  })
+
+  it('accepts the whole language, and gives it back whole', () => {
+    expect(validate(wholeLanguage())).toEqual({ ok: true, definition: wholeLanguage(), warnings: [] })
+  })
+
   it('names the whole circle', () => {
     const value = (step: string) => ({ value: `\${{ steps.${step}.output }}` })
     const result = validate({
@@ -86,6 +95,8 @@ describe('validate', () => {
         ]),
       )
     expect(validate({ name: 'x', steps: chain({ value: 1 }) })).toMatchObject({ ok: true })
+    const backwards = Object.fromEntries(Object.entries(chain({ value: 1 })).reverse())
+    expect(validate({ name: 'x', steps: backwards })).toMatchObject({ ok: true })
     const circle = validate({ name: 'x', steps: chain({ value: '${{ steps.s999.output }}' }) })
     expect(circle.ok ? [] : circle.errors.map((error) => error.code)).toEqual(['cycle'])
   })
@@ -143,22 +154,27 @@ describe('any definition', () => {
   )
   const changes = fc.oneof(fc.jsonValue({ maxDepth: 2 }), texts, fc.constant(undefined))
 
-  it('is judged without a crash, and compiles when it passes', () => {
+  it.each([
+    ['the example', exampleDefinition, 50],
+    ['the whole language', wholeLanguage, 50],
+  ])('of %s is judged without a crash, and compiles when it passes', (_, made, enough) => {
     let passed = 0
     fc.assert(
-      fc.property(fc.array(fc.nat(20), { minLength: 1, maxLength: 7 }), changes, (path, change) => {
-        const raw = damaged(JSON.parse(JSON.stringify(exampleDefinition())), path, change as Json | undefined)
+      fc.property(fc.array(fc.nat(20), { minLength: 1, maxLength: 9 }), changes, (path, change) => {
+        const raw = damaged(JSON.parse(JSON.stringify(made())), path, change as Json | undefined)
         const result = validate(raw)
         if (!result.ok) {
           expect(result.errors.length).toBeGreaterThan(0)
           return
         }
         passed += 1
-        expect(compile(result.definition, 'h').steps.size).toBe(Object.keys(result.definition.steps).length)
+        const all = allSteps(result.definition.steps)
+        const undone = all.filter(({ step }) => step.compensate)
+        expect(compile(result.definition, 'h').steps.size).toBe(all.length + undone.length)
       }),
       { numRuns: 1_000 },
     )
-    expect(passed).toBeGreaterThan(50)
+    expect(passed).toBeGreaterThan(enough)
   })
 
   it('may be any JSON at all', () => {

@@ -57,6 +57,12 @@ describe('bounds', () => {
     expect(failure('input.list.map(a, input.text + "y")', big)).toContain('operations')
     expect(failure('input.list.map(a, json(input.text))', big)).toContain('operations')
     expect(failure('input.text.replace("x", input.text)', big)).toContain('16 MiB')
+    expect(failure('sha256(input.text)', big)).toContain('operations')
+    expect(failure('input.list.map(a, sha256("x" + string(a) + input.text.substring(0, 1000)))', big)).toContain(
+      'operations',
+    )
+    expect(failure('input.list.map(a, urlEncode(input.text))', big)).toContain('operations')
+    expect(failure('input.list.map(a, input.list.reverse())', big)).toContain('operations')
     expect(Date.now() - started).toBeLessThan(2_000)
   })
 

@@ -33,6 +33,14 @@ describe('functions', () => {
     ['sum([1, 2.5]) + min(3, 1) + max([1, 9])', 13.5],
     ['abs(-1) + round(1.5) + floor(1.9) + ceil(0.1)', 5],
     ['sum([])', 0],
+    ['"abcd".substring(1, 3) + "abcd".substring(-1)', 'bcd'],
+    ['[1, 2].reverse() + [3]', [2, 1, 3]],
+    ['"häß".reverse()', 'ßäh'],
+    ['merge({"a": 1, "b": 1}, null, {"b": 2})', { a: 1, b: 2 }],
+    ['timestamp("1970-01-01T01:00:00+01:00")', 0],
+    ['formatTime(timestamp("2030-01-31T12:00:00Z") + duration("90m"))', '2030-01-31T13:30:00.000Z'],
+    ['sha256("abc").substring(0, 8)', 'ba7816bf'],
+    ['urlEncode("a b&c/ä😀(1)")', 'a%20b%26c%2F%C3%A4%F0%9F%98%80%281%29'],
   ])('%s is %j', (code, expected) => {
     expect(value(code)).toEqual(expected)
   })
@@ -51,8 +59,14 @@ describe('functions', () => {
     ['size()', 'size() is written'],
     ['lenght("a")', 'there is no function lenght()'],
     ['"a".matches("a*")', 'matches() is not offered'],
-    ['timestamp("2026-01-01T00:00:00Z")', 'there is no function timestamp()'],
-    ['duration("1s")', 'there is no function duration()'],
+    ['timestamp("2026-01-01")', 'takes a time such as'],
+    ['timestamp("2026-01-01T00:00:00")', 'takes a time such as'],
+    ['duration("soon")', 'takes a duration such as 10m'],
+    ['formatTime(1e300)', 'no time'],
+    ['merge({"a": 1}, [1])', 'takes maps, got a list'],
+    ['sha256(1)', 'sha256() takes text, got a number'],
+    ['substring([1], 0)', 'takes text, got a list'],
+    ['reverse(1)', 'takes text or a list'],
     ['cel.bind(x, 1, x)', 'there is no function bind()'],
     ['type(1)', 'there is no function type()'],
   ])('%s fails: %s', (code, message) => {

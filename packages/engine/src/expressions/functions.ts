@@ -1,6 +1,7 @@
 // The function library of expressions. Each is callable as `f(x, …)` and as `x.f(…)`.
 import type { Json } from '@stepfleet/contracts'
 import { canonicalJson } from '../definition/canonical.ts'
+import { type Builtin, MORE_BUILTINS } from './more-functions.ts'
 import { arithmetic, finite, toDouble, toInt } from './numbers.ts'
 import {
   charge,
@@ -15,14 +16,6 @@ import {
   kindOf,
   type Meter,
 } from './values.ts'
-
-export interface Builtin {
-  /** How it is written, for messages. */
-  usage: string
-  min: number
-  max: number
-  run(args: readonly Json[], meter: Meter): Json
-}
 
 const argument = (args: readonly Json[], at: number): Json => args[at] ?? null
 const wrong = (name: string, wanted: string, got: Json): ExpressionError =>
@@ -233,6 +226,7 @@ export const BUILTINS: ReadonlyMap<string, Builtin> = new Map<string, Builtin>([
   ['round', onNumber('round', Math.round)],
   ['floor', onNumber('floor', Math.floor)],
   ['ceil', onNumber('ceil', Math.ceil)],
+  ...MORE_BUILTINS,
 ])
 
 const total = (values: readonly number[]): number => values.reduce((sum, value) => arithmetic('+', sum, value), 0)

@@ -29,7 +29,16 @@ const source = (name: string, more = "input: { type: 'object' }") =>
 
 test('the examples load, and their manifests are what workers publish', async () => {
   const registry = await loadTools([EXAMPLES])
-  expect([...registry.keys()].sort()).toEqual(['calculator', 'lookup', 'noop', 'outbox', 'store_note'])
+  expect([...registry.keys()].sort()).toEqual([
+    'calculator',
+    'cancel_reservation',
+    'charge',
+    'lookup',
+    'noop',
+    'outbox',
+    'reserve',
+    'store_note',
+  ])
   for (const manifest of manifestsOf(registry)) expect(toolManifestSchema.parse(manifest)).toEqual(manifest)
   expect(registry.get('outbox')?.tool.manifest).toMatchObject({ effect: 'once', timeoutMs: 30_000, secrets: [] })
   expect(registry.get('lookup')?.tool.manifest.spec.input).toMatchObject({ type: 'object', required: ['query'] })

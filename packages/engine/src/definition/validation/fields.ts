@@ -48,6 +48,7 @@ const FIELDS: ReadonlyMap<string, { what: string; names: readonly string[] }> = 
   ['steps.*.repeat', { what: 'repeat', names: keys(repeatSchema.shape) }],
   ['steps.*.compensate', { what: 'compensate', names: keys(compensateSchema.shape) }],
   ['steps.*.compensate.llm', { what: 'llm', names: keys(llmBodySchema.shape) }],
+  ['steps.*.compensate.llm.messages.*', { what: 'a message', names: ['role', 'content'] }],
   ['steps.*.compensate.retry', { what: 'a retry', names: keys(retrySchema.shape) }],
   ['steps.*.compensate.run', { what: 'run', names: keys(runBodySchema.options[1].shape) }],
   ['steps.*.concurrency', { what: 'concurrency', names: keys(concurrencySchema.shape) }],
@@ -72,6 +73,8 @@ const BODIES: readonly (readonly [string, readonly string[]])[] = [
   ['agent', keys(agentBodySchema.shape)],
   ['approval', keys(approvalBodySchema.shape)],
   ['each', keys(eachSchema.options[1].shape)],
+  ['run', ['workflow', 'detach']],
+  ['repeat', ['until', 'on_max']],
 ]
 
 const suggestionFor = (pattern: string, key: string, names: readonly string[]): string | null => {

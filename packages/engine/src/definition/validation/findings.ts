@@ -22,6 +22,7 @@ export const VALIDATION_CODES = [
   'several_kinds',
   'shadowed_name',
   'too_many_steps',
+  'type_mismatch',
   'unknown_field',
   'unknown_input_field',
   'unknown_name',

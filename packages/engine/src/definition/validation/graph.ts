@@ -2,7 +2,7 @@
 
 import { LIMITS, nearest } from '@stepfleet/contracts'
 import type { Findings, Path } from './findings.ts'
-import { type ScopeInfo, type Spot, scopesFrom } from './spots.ts'
+import { ancestorIn, blockSeenFrom, type ScopeInfo, type Spot, scopesFrom } from './spots.ts'
 
 type Graph = ReadonlyMap<string, readonly string[]>
 
@@ -10,15 +10,22 @@ type Graph = ReadonlyMap<string, readonly string[]>
 const checkNeed = (at: { spots: readonly Spot[]; spot: Spot; path: Path }, need: string, findings: Findings): void => {
   const { spots, spot, path } = at
   const { name, scope } = spot
-  const inside = spots.find((one) => one.name === need && one.scope.owner)?.scope.owner
-  if (need === name) findings.error(path, 'needs_self', `step \`${name}\` cannot wait for itself`)
-  else if (scope.names.includes(need)) return
-  else if (scopesFrom(scope).some(({ names }) => names.includes(need))) {
-    const block = scope.owner?.name ?? ''
-    const message = `\`${need}\` stands outside of the block \`${block}\`: put it into the \`needs\` of \`${block}\``
+  if (need === name) {
+    findings.error(path, 'needs_self', `step \`${name}\` cannot wait for itself`)
+    return
+  }
+  if (scope.names.includes(need)) return
+  const scopes = scopesFrom(scope)
+  const further = scopes.find(({ names }) => names.includes(need))
+  const waiting = further && ancestorIn(spot, further)
+  const block = blockSeenFrom(spots, [scope], need)
+  if (waiting?.name === need) {
+    findings.error(path, 'needs_self', `\`${name}\` stands inside of \`${need}\` and cannot wait for it`)
+  } else if (waiting) {
+    const message = `\`${need}\` stands outside of the block: put it into the \`needs\` of \`${waiting.name}\``
     findings.error(path, 'unknown_step', message)
-  } else if (inside) {
-    findings.error(path, 'unknown_step', `\`${need}\` stands inside of \`${inside.name}\`: need that`, inside.name)
+  } else if (block) {
+    findings.error(path, 'unknown_step', `\`${need}\` stands inside of \`${block.name}\`: need that`, block.name)
   } else findings.error(path, 'unknown_step', `there is no step \`${need}\``, nearest(need, scope.names))
 }
 

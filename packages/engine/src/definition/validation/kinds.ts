@@ -1,13 +1,13 @@
 // Checks of raw steps: exactly one kind each, and no modifier where it means nothing.
 import { COMPENSATE_KINDS, type Json, LIMITS, STEP_KINDS, type StepKind } from '@stepfleet/contracts'
 import { isMap, type JsonMap } from '../../expressions/values.ts'
-import { isMistypedKind } from './fields.ts'
+import { isMistypedKind, unknownField } from './fields.ts'
 import type { Findings, Path } from './findings.ts'
 import { valueAt } from './raw.ts'
 import { rawSteps } from './spots.ts'
 
-/** Words of CEL: a step of such a name could not be mentioned. */
-const RESERVED = new Set(
+/** Words of CEL: a step or item of such a name could not be mentioned. */
+export const RESERVED = new Set(
   'true false null in as break const continue else for function if import let loop package namespace return var void while'.split(
     ' ',
   ),
@@ -85,7 +85,11 @@ const checkCompensate = (raw: Json | undefined, path: Path, findings: Findings):
   if (raw === undefined || !isMap(raw)) return
   const kinds = COMPENSATE_KINDS.filter((kind) => Object.hasOwn(raw, kind))
   if (kinds.length > 1) findings.error(path, 'several_kinds', `one kind undoes a step, here are ${kinds.join(' and ')}`)
-  if (kinds.length === 0) findings.error(path, 'no_kind', `what undoes a step is one of ${COMPENSATE_KINDS.join(', ')}`)
+  const isMistyped = Object.keys(raw).some((key) =>
+    COMPENSATE_KINDS.some((kind) => kind === unknownField(path, key).suggestion),
+  )
+  if (kinds.length === 0 && !isMistyped)
+    findings.error(path, 'no_kind', `what undoes a step is one of ${COMPENSATE_KINDS.join(', ')}`)
   if (Object.hasOwn(raw, 'with') && kinds.length === 1 && kinds[0] !== 'tool')
     findings.error([...path, 'with'], 'misplaced_modifier', '`with` belongs to a tool')
   if (kinds.length !== 1 || kinds[0] !== 'run') return

@@ -14,22 +14,27 @@ const checkOne = (text: string, path: Path, message: string, findings: Findings)
   findings.error(path, 'invalid_value', message, holdsExpression(text) ? null : oneExpression(text))
 }
 
-const checkEach = ({ each }: StepDefinition, path: Path, findings: Findings): void => {
+/** A join that no list of at most `most` items can meet. */
+const checkJoin = ({ each }: StepDefinition, most: number, path: Path, findings: Findings): void => {
+  const join = typeof each === 'object' ? each.join : undefined
+  const at = [...path, 'each', 'join']
+  if (join === 'any' && most === 0) findings.error(at, 'invalid_value', 'the list is empty: no item can ever complete')
+  if (typeof join !== 'object' || join.atLeast <= most) return
+  const message = `${join.atLeast} of ${most === LIMITS.eachItems ? 'at most ' : ''}${most} items can never complete`
+  findings.error(at, 'invalid_value', message, most === 0 ? null : String(most))
+}
+
+const checkEach = (step: StepDefinition, path: Path, findings: Findings): void => {
+  const { each } = step
   if (each === undefined) return
   const items = typeof each === 'string' ? each : each.in
   const at = typeof each === 'string' ? [...path, 'each'] : [...path, 'each', 'in']
   if (typeof items === 'string') {
     checkOne(items, at, 'each goes over a list or one expression that gives one', findings)
-    return
-  }
-  if (items.length > LIMITS.eachItems) {
+  } else if (items.length > LIMITS.eachItems) {
     findings.error(at, 'invalid_value', `each goes over at most ${LIMITS.eachItems} items`)
   }
-  const join = typeof each === 'object' ? each.join : undefined
-  const needed = join === 'any' ? 1 : typeof join === 'object' ? join.atLeast : 0
-  if (needed <= items.length) return
-  const message = `${needed} of ${items.length} items can never complete`
-  findings.error([...path, 'each', 'join'], 'invalid_value', message, String(Math.max(items.length, 1)))
+  checkJoin(step, typeof items === 'string' ? LIMITS.eachItems : items.length, path, findings)
 }
 
 /** What must not happen twice must not be told to have happened either. */

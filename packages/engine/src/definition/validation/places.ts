@@ -10,18 +10,23 @@ export interface Place {
   options: TemplateOptions
   /** The step it belongs to; null for places of the whole workflow. */
   spot: Spot | null
+  /** The innermost step whose item and iteration are known here: its own, or only that around it. */
+  from: Spot | null
   /** Whose steps it can mention; null: none. */
   scope: ScopeInfo | null
   /** The steps that it mentions are waited for. */
   orders: boolean
   /** Names beyond `input`, `steps`, `run`, `env`: `item` under its name, `index`, `previous`, `output`, `args`. */
   names: readonly string[]
+  /** JSON Schema of `args`. */
+  args?: Json | undefined
 }
 
 const VALUE: TemplateOptions = { secrets: false }
 const WITH: TemplateOptions = { secrets: true }
 
-type Add = (path: Path, source: Json | undefined, options?: TemplateOptions, more?: readonly string[]) => void
+/** `args`: the schema of the arguments, where they are known. */
+type Add = (path: Path, source: Json | undefined, options?: TemplateOptions, args?: Json) => void
 
 const llmPlaces = (llm: StepDefinition['llm'], add: Add): void => {
   add(['llm', 'system'], llm?.system)
@@ -29,8 +34,8 @@ const llmPlaces = (llm: StepDefinition['llm'], add: Add): void => {
   for (const [at, message] of (llm?.messages ?? []).entries()) add(['llm', 'messages', at, 'content'], message.content)
 }
 
-const runPlaces = (at: Path, run: StepDefinition['run'], add: Add, more: readonly string[] = []): void => {
-  if (typeof run === 'object') add([...at, 'run', 'input'], run.input, VALUE, more)
+const runPlaces = (at: Path, run: StepDefinition['run'], add: Add, args?: Json): void => {
+  if (typeof run === 'object') add([...at, 'run', 'input'], run.input, VALUE, args)
 }
 
 const agentPlaces = (agent: StepDefinition['agent'], add: Add): void => {
@@ -39,9 +44,9 @@ const agentPlaces = (agent: StepDefinition['agent'], add: Add): void => {
   for (const [i, tool] of (agent?.tools ?? []).entries()) {
     const at = ['agent', 'tools', i]
     if (typeof tool === 'string') continue
-    if ('tool' in tool) add([...at, 'with'], tool.with, WITH, ['args'])
-    if ('run' in tool) runPlaces(at, tool.run, add, ['args'])
-    if ('approval' in tool) add([...at, 'approval', 'show'], tool.approval.show, VALUE, ['args'])
+    if ('tool' in tool) add([...at, 'with'], tool.with, WITH, tool.input)
+    if ('run' in tool) runPlaces(at, tool.run, add, tool.input)
+    if ('approval' in tool) add([...at, 'approval', 'show'], tool.approval.show, VALUE, tool.input)
   }
 }
 
@@ -80,12 +85,13 @@ const stepPlaces = (spot: Spot): Place[] => {
   const within = [...spot.items, ...(spot.items.length > 0 ? ['index'] : []), ...(spot.repeats ? ['previous'] : [])]
   const adder =
     (names: readonly string[], about: Partial<Place> = {}, at: Path = []): Add =>
-    (path, source, options = VALUE, more = []) => {
+    (path, source, options = VALUE, args = undefined) => {
       if (source === undefined) return
-      const place = { path: [...spot.path, ...at, ...path], source, options, names: [...names, ...more] }
-      places.push({ spot, scope, orders: true, ...place, ...about })
+      const known = args === undefined ? names : [...names, 'args']
+      const place = { path: [...spot.path, ...at, ...path], source, options, names: known, args }
+      places.push({ spot, from: spot, scope, orders: true, ...place, ...about })
     }
-  const early = adder(before)
+  const early = adder(before, { from: around })
   early(['if'], step.if)
   if (typeof step.each === 'string') early(['each'], step.each)
   else early(['each', 'in'], step.each?.in)
@@ -104,7 +110,7 @@ const stepPlaces = (spot: Spot): Place[] => {
 /** Every template of the definition. */
 export const placesOf = (definition: Definition, top: ScopeInfo, spots: readonly Spot[]): Place[] => {
   const places = spots.flatMap(stepPlaces)
-  const whole = { options: VALUE, spot: null, orders: false, names: [] }
+  const whole = { options: VALUE, spot: null, from: null, orders: false, names: [] }
   if (definition.output !== undefined)
     places.push({ ...whole, path: ['output'], source: definition.output, scope: top })
   if (definition.concurrency !== undefined)
@@ -132,11 +138,13 @@ export const plainTexts = (definition: Definition, spots: readonly Spot[]): Plai
     add(['llm', 'stop'], step.llm?.stop)
     add(['agent', 'stop'], step.agent?.stop)
     add(['compensate', 'tool'], step.compensate?.tool)
+    add(['compensate', 'llm', 'stop'], step.compensate?.llm?.stop)
     if (typeof step.on_failure === 'object') add(['on_failure', 'use'], step.on_failure.use)
     for (const [i, tool] of (step.agent?.tools ?? []).entries()) {
       if (typeof tool === 'string') continue
       add(['agent', 'tools', i, 'description'], tool.description)
       if ('tool' in tool) add(['agent', 'tools', i, 'tool'], tool.tool)
+      if ('approval' in tool) add(['agent', 'tools', i, 'approval', 'assignee'], tool.approval.assignee)
     }
   }
   return texts

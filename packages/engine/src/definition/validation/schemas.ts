@@ -2,6 +2,7 @@
 
 import type { Json } from '@stepfleet/contracts'
 import { nearest } from '@stepfleet/contracts'
+import { kindOfSchema } from '../../expressions/types.ts'
 import { isMap, type JsonMap, kindOf } from '../../expressions/values.ts'
 import type { Findings, Path } from './findings.ts'
 
@@ -141,8 +142,15 @@ export interface MissingField {
   /** Members up to and without the missing one. */
   before: readonly string[]
   name: string
+  /** What could have been meant. */
   known: readonly string[]
+  /** What has no such member: a map with others, or what has no named members at all. */
+  holder: 'map' | 'text' | 'number' | 'boolean' | 'list'
 }
+
+/** A schema that tells what its values are by `type` and `properties` alone. */
+const plainAt = (schema: Json | undefined): JsonMap | null =>
+  schema !== undefined && isMap(schema) && isClosed(schema) ? schema : null
 
 /**
  * The first member of `keys` that the schema does not have, or null. JSON Schema allows further properties
@@ -153,15 +161,30 @@ export interface MissingField {
 export const missingField = (schema: Json, keys: readonly string[]): MissingField | null => {
   let at: Json | undefined = schema
   for (const [index, name] of keys.entries()) {
-    if (at === undefined || !isMap(at) || !isClosed(at)) return null
-    const additionalProperties: Json = at.additionalProperties ?? false
-    const properties: Json = at.properties ?? null
+    const plain = plainAt(at)
+    if (!plain) return null
+    const holder = kindOfSchema(plain)
+    const before = keys.slice(0, index)
+    if (holder === 'text' || holder === 'number' || holder === 'boolean' || holder === 'list')
+      return { before, name, known: [], holder }
+    const properties: Json = plain.properties ?? null
     if (!isMap(properties)) return null
     if (!Object.hasOwn(properties, name)) {
-      if (additionalProperties !== false) return null
-      return { before: keys.slice(0, index), name, known: Object.keys(properties) }
+      if ((plain.additionalProperties ?? false) !== false) return null
+      return { before, name, known: Object.keys(properties), holder: 'map' }
     }
     at = properties[name]
   }
   return null
+}
+
+/** The schema of a member, as far as plain `properties` tell; null: it may be anything. */
+export const schemaAt = (schema: Json, keys: readonly string[]): Json | null => {
+  let at: Json | undefined = schema
+  for (const name of keys) {
+    const properties: Json | undefined = plainAt(at)?.properties
+    at = properties !== undefined && isMap(properties) && Object.hasOwn(properties, name) ? properties[name] : undefined
+    if (at === undefined) return null
+  }
+  return at
 }

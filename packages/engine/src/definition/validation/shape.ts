@@ -1,6 +1,14 @@
 // The shape of a definition: what zod finds, in plain words, and what is left when the wrong parts are cut out.
-import { type Definition, definitionSchema, durationSchema, type Json, nearest, STEP_NAME } from '@stepfleet/contracts'
-import { isMap, kindOf } from '../../expressions/values.ts'
+import {
+  AGENT_TOOLS,
+  type Definition,
+  definitionSchema,
+  durationSchema,
+  type Json,
+  nearest,
+  STEP_NAME,
+} from '@stepfleet/contracts'
+import { isMap, type JsonMap, kindOf } from '../../expressions/values.ts'
 import { unknownField } from './fields.ts'
 import { type Findings, newFindings, type Path } from './findings.ts'
 import { putAt, removeAt, valueAt } from './raw.ts'
@@ -96,8 +104,29 @@ const unionVariant = (issue: IssueOf<'invalid_union'>, value: Json | undefined):
   return fitting.toSorted((a, b) => a.length - b.length)[0] ?? null
 }
 
+const TOOL_KINDS = ['tool', 'run', 'approval'] as const satisfies readonly (keyof typeof AGENT_TOOLS)[]
+const REST_OF_A_TOOL = AGENT_TOOLS.tool.omit({ tool: true })
+
+/** An inline tool of an agent, by what runs it: of all variants at once the nearest by count may be another. */
+const agentTool = (value: JsonMap, path: Path, root: Json, findings: Findings): Repair[] => {
+  const kinds = TOOL_KINDS.filter((kind) => Object.hasOwn(value, kind))
+  const [kind] = kinds
+  if (kinds.length > 1) {
+    findings.error(path, 'several_kinds', `a tool is run by exactly one of ${kinds.join(' and ')}`)
+    return [cut(path)]
+  }
+  const parsed = (kind === undefined ? REST_OF_A_TOOL : AGENT_TOOLS[kind]).safeParse(value)
+  const repairs = (parsed.error?.issues ?? []).flatMap((issue) => explain(issue, path, root, findings))
+  if (kind !== undefined) return repairs
+  const near = Object.keys(value).map((key) => unknownField(path, key).suggestion)
+  if (!near.some((name) => name !== null && TOOL_KINDS.some((known) => known === name)))
+    findings.error(path, 'no_kind', `a tool of an agent needs one of ${TOOL_KINDS.join(', ')}`)
+  return [cut(path)]
+}
+
 const union = (issue: IssueOf<'invalid_union'>, path: Path, root: Json, findings: Findings): Repair[] => {
   const value = valueAt(root, path)
+  if (path.at(-2) === 'tools' && value !== undefined && isMap(value)) return agentTool(value, path, root, findings)
   if (path.at(-1) === 'wait' && value !== undefined && isMap(value)) {
     const known = ['for', 'until'].filter((key) => Object.hasOwn(value, key))
     if (known.length !== 1) {

@@ -88,6 +88,15 @@ export const ancestorIn = (spot: Spot, scope: ScopeInfo): Spot => {
   return at
 }
 
+/** The block through which a step that stands deeper is seen from some scopes; null when no block holds such a step. */
+export const blockSeenFrom = (spots: readonly Spot[], scopes: readonly ScopeInfo[], name: string): Spot | null => {
+  for (const spot of spots) {
+    if (spot.name !== name) continue
+    for (let at = spot.scope.owner; at; at = at.scope.owner) if (scopes.includes(at.scope)) return at
+  }
+  return null
+}
+
 /** Raw steps of all depths, whatever else is wrong with them. */
 export const rawSteps = (root: Json, at: Path = ['steps']): { path: Path; raw: JsonMap }[] => {
   const steps = valueAt(root, at)

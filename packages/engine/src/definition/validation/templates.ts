@@ -5,13 +5,18 @@ import { nearest } from '@stepfleet/contracts'
 import { clip, holdsExpression } from '../../expressions/scan.ts'
 import { compileTemplate, type TemplateUse } from '../../expressions.ts'
 import type { Findings, Path } from './findings.ts'
-import { knownOutput } from './outputs.ts'
+import { RESERVED } from './kinds.ts'
+import { type Knowledge, knowledgeOf } from './known.ts'
+import { RUN } from './outputs.ts'
 import { type Place, placesOf, plainTexts } from './places.ts'
 import { missingField } from './schemas.ts'
-import { ancestorIn, itemName, type ScopeInfo, type Spot, scopesFrom } from './spots.ts'
+import { ancestorIn, blockSeenFrom, itemName, type ScopeInfo, type Spot, scopesFrom } from './spots.ts'
+import { checkKinds } from './types.ts'
 
 const EVERYWHERE = ['input', 'steps', 'run', 'env']
-const RUN_FIELDS = ['id', 'namespace', 'workflow', 'startedAt', 'now']
+/** What the limit of runs knows, which is judged before the run begins. */
+const BEFORE_THE_RUN = ['input', 'run']
+const RUN_FIELDS = Object.keys(RUN)
 /** Names of the format whose places are not built yet. */
 const UNBUILT_NAMES: Readonly<Record<string, string>> = { thread: 'threads' }
 /** Names that are known in some places only. */
@@ -23,9 +28,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
 
 /** What the checks of one definition share. */
 interface Registry {
-  definition: Definition
   spots: readonly Spot[]
   findings: Findings
+  knowledge: Knowledge
   /** Step → those of its scope that its expressions mention, and those inside of it do. */
   mentioned: Map<Spot, Set<string>>
 }
@@ -43,7 +48,7 @@ const checkItem = (registry: Registry, place: Place, path: Path, name: string): 
 
 const checkName = (registry: Registry, place: Place, path: Path, name: string): void => {
   const { findings } = registry
-  const known = [...EVERYWHERE, ...place.names].filter((one) => one !== 'steps' || place.scope !== null)
+  const known = [...(place.scope === null ? BEFORE_THE_RUN : EVERYWHERE), ...place.names]
   if (known.includes(name) || name === 'secrets') return
   if (name === 'item' || name === 'index') {
     checkItem(registry, place, path, name)
@@ -59,17 +64,25 @@ const checkName = (registry: Registry, place: Place, path: Path, name: string): 
   findings.error(path, 'unknown_name', message, isStep ? `steps.${name}.output` : nearest(name, known))
 }
 
+/** What a place says instead of its own step, or of a step inside of it: `until` and `compensate` know its output. */
+const ownOutput = (place: Place, inner?: string): string | null => {
+  if (!place.names.includes('output')) return null
+  return inner === undefined || place.spot?.step.output !== undefined ? 'output' : `output.${inner}`
+}
+
 /** A step that no scope around a place has: perhaps it stands inside of a block. */
-const unknownStep = (registry: Registry, scopes: readonly ScopeInfo[], path: Path, name: string): void => {
+const unknownStep = (registry: Registry, place: Place, scopes: readonly ScopeInfo[], at: Path, name: string): void => {
   const { findings, spots } = registry
-  const inside = spots.find((spot) => spot.name === name && spot.scope.owner)?.scope.owner
-  const known = scopes.flatMap(({ names }) => names)
-  if (!inside) {
-    findings.error(path, 'unknown_step', `there is no step \`${name}\``, nearest(name, known))
+  const block = blockSeenFrom(spots, scopes, name)
+  if (!block) {
+    const known = scopes.flatMap(({ names }) => names)
+    findings.error(at, 'unknown_step', `there is no step \`${name}\``, nearest(name, known))
     return
   }
-  const message = `\`${name}\` stands inside of \`${inside.name}\`: outside of it only \`steps.${inside.name}.output\` is known`
-  findings.error(path, 'unknown_step', message, `steps.${inside.name}.output`)
+  const own = block === place.spot ? ownOutput(place, name) : null
+  const seen = own ?? `steps.${block.name}.output`
+  const message = `\`${name}\` stands inside of \`${block.name}\`: outside of it only \`${seen}\` is known`
+  findings.error(at, 'unknown_step', message, seen)
 }
 
 /** The scope that a place means by a step's name, or null; what it waits for is noted. */
@@ -80,14 +93,14 @@ const resolve = (registry: Registry, place: Place, path: Path, name: string): Sc
   }
   const scopes = scopesFrom(place.scope)
   const scope = scopes.find(({ names }) => names.includes(name)) ?? null
-  if (!scope) unknownStep(registry, scopes, path, name)
+  if (!scope) unknownStep(registry, place, scopes, path, name)
   if (!scope || !place.spot || !place.orders || scope === place.spot.inner) return scope
   const waiting = ancestorIn(place.spot, scope)
   if (waiting.name !== name) {
     const known = registry.mentioned.get(waiting) ?? new Set()
     registry.mentioned.set(waiting, known.add(name))
   } else if (waiting === place.spot) {
-    registry.findings.error(path, 'needs_self', `step \`${name}\` cannot wait for itself`)
+    registry.findings.error(path, 'needs_self', `step \`${name}\` cannot wait for itself`, ownOutput(place))
   } else {
     registry.findings.error(
       path,
@@ -98,39 +111,33 @@ const resolve = (registry: Registry, place: Place, path: Path, name: string): Sc
   return scope
 }
 
-const checkInput = (registry: Registry, path: Path, keys: readonly string[]): void => {
-  const schema = registry.definition.input
-  const missing = schema ? missingField(schema, keys) : null
-  if (!missing) return
-  const where = ['input', ...missing.before].join('.')
-  const message = `\`${where}\` has no \`${missing.name}\` in its schema`
-  registry.findings.error(path, 'unknown_input_field', message, nearest(missing.name, missing.known))
-}
+/** Names whose values the step is given; others are what steps give. */
+const isGiven = (place: Place, root: string): boolean =>
+  ['input', 'args'].includes(root) || (place.spot?.items.includes(root) ?? false)
 
-const checkOutput = (
-  registry: Registry,
-  place: Place,
-  path: Path,
-  way: { name: string; keys: readonly string[] },
-): void => {
-  const { name, keys } = way
-  const [field = '', ...rest] = keys
-  const scope = place.scope && scopesFrom(place.scope).find(({ names }) => names.includes(name))
-  const step = registry.spots.find((spot) => spot.name === name && spot.scope === scope)?.step
-  const known = step ? knownOutput(step, field) : null
+const HOLDERS = { text: 'text', number: 'a number', boolean: 'true or false' } as const
+
+/** Says that a value has no such member, if that is certain. */
+const checkMember = (registry: Registry, place: Place, path: Path, keys: readonly string[]): void => {
+  const known = registry.knowledge.at(place, keys)
+  const missing = known && missingField(known.schema, keys.slice(known.taken))
+  if (!known || !missing) return
+  const [root = '', name = ''] = keys
+  const given = isGiven(place, root)
+  const where = [...keys.slice(0, known.taken), ...missing.before].join('.')
   const { findings } = registry
-  const where = `steps.${name}.${field}`
-  if (known === null || rest.length === 0) return
-  if (known.kind === 'text') {
-    const message = `\`${where}\` is text, it has no members; an output schema would give it some`
-    findings.error(path, 'unknown_output_field', field === 'output' ? message : `\`${where}\` is text`)
-  } else if (known.kind === 'list') {
-    findings.error(path, 'unknown_output_field', `\`${where}\` is the list of all items: \`${where}[0]\` is the first`)
+  const code = given ? 'unknown_input_field' : 'unknown_output_field'
+  if (missing.holder === 'map') {
+    const message = `\`${where}\` has no \`${missing.name}\`${given ? ' in its schema' : ''}`
+    findings.error(path, code, message, nearest(missing.name, missing.known))
+  } else if (missing.holder === 'list') {
+    findings.error(path, code, `\`${where}\` is a list: \`${where}[0]\` is its first item`)
   } else {
-    const missing = missingField(known.schema, rest)
-    if (!missing) return
-    const message = `\`${[where, ...missing.before].join('.')}\` has no \`${missing.name}\``
-    findings.error(path, 'unknown_output_field', message, nearest(missing.name, missing.known))
+    const scopes = place.scope ? scopesFrom(place.scope) : []
+    const step = registry.spots.find((spot) => spot.name === name && scopes.includes(spot.scope))?.step
+    const isAnswer = root === 'steps' && keys[2] === 'output' && (step?.llm ?? step?.agent) && !missing.before.length
+    const hint = isAnswer ? '; an output schema would give it some' : ''
+    findings.error(path, code, `\`${where}\` is ${HOLDERS[missing.holder]}, it has no members${hint}`)
   }
 }
 
@@ -138,15 +145,13 @@ const checkPaths = (registry: Registry, place: Place, path: Path, use: TemplateU
   // `a.b` and `a.b.c` of one expression would report one typo twice
   const seen = new Set<string>()
   for (const keys of use.paths) {
-    const [root = '', second, ...rest] = keys
+    const [root = '', second] = keys
     if (second === undefined || seen.has(keys.join('.'))) continue
     seen.add(keys.join('.'))
-    if (root === 'input') checkInput(registry, path, keys.slice(1))
-    else if (root === 'steps') checkOutput(registry, place, path, { name: second, keys: rest })
-    else if (root === 'run' && !RUN_FIELDS.includes(second)) {
+    if (root === 'run' && !RUN_FIELDS.includes(second)) {
       const message = `\`run\` has ${RUN_FIELDS.join(', ')}, not \`${second}\``
       registry.findings.error(path, 'unknown_name', message, nearest(second, RUN_FIELDS))
-    }
+    } else checkMember(registry, place, path, keys)
   }
 }
 
@@ -172,11 +177,12 @@ const checkPlace = (registry: Registry, place: Place): void => {
     for (const name of use.names) checkName(registry, place, path, name)
     for (const step of new Set(use.mentions.map((mention) => mention.step))) resolve(registry, place, path, step)
     checkPaths(registry, place, path, use)
+    if (compiled.ok) checkKinds(registry, place, path, use.expression)
     checkVariables(registry, place, path, use)
   }
 }
 
-const TAKEN = [...EVERYWHERE, 'index', 'args', 'secrets', 'previous', 'output']
+const TAKEN = [...EVERYWHERE, 'index', 'args', 'secrets', 'previous', 'output', 'thread']
 
 /** `each.as` must not hide a name that is known everywhere, nor the item of an `each` around it. */
 const checkItemNames = (registry: Registry): void => {
@@ -184,7 +190,10 @@ const checkItemNames = (registry: Registry): void => {
     const as = itemName(step)
     if (as === null) continue
     const at = typeof step.each === 'object' && step.each.as !== undefined ? ['each', 'as'] : ['each']
-    if (TAKEN.includes(as)) {
+    if (RESERVED.has(as)) {
+      const message = `\`${as}\` is a word of the expression language`
+      registry.findings.error([...path, 'each', 'as'], 'invalid_value', message, `${as}_item`)
+    } else if (TAKEN.includes(as)) {
       registry.findings.error([...path, 'each', 'as'], 'shadowed_name', `\`${as}\` already means something else`)
     } else if (items.slice(0, -1).includes(as)) {
       const message = `an \`each\` around this one calls its item \`${as}\` too; give one of them a name by \`as\``
@@ -200,7 +209,8 @@ export const checkTemplates = (
   spots: readonly Spot[],
   findings: Findings,
 ): ReadonlyMap<Spot, ReadonlySet<string>> => {
-  const registry: Registry = { definition, spots, findings, mentioned: new Map() }
+  const knowledge = knowledgeOf(definition, spots)
+  const registry: Registry = { spots, findings, knowledge, mentioned: new Map() }
   checkItemNames(registry)
   for (const place of placesOf(definition, top, spots)) checkPlace(registry, place)
   for (const { path, text } of plainTexts(definition, spots)) {

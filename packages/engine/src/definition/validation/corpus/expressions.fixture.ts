@@ -211,4 +211,24 @@ export const EXPRESSIONS: Case[] = [
     definition: steps(Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`s${i}`, { value: i }]))),
     errors: [['steps', 'too_many_steps']],
   },
+  {
+    what: 'a comparison of text with a number',
+    definition: steps({ a: { value: '${{ input.topic > 3 }}' } }, { input }),
+    errors: [['steps.a.value', 'type_mismatch']],
+  },
+  {
+    what: 'a condition that is text',
+    definition: steps({ a: llm(), b: { value: 1, if: '${{ steps.a.output }}' } }),
+    errors: [['steps.b.if', 'type_mismatch']],
+  },
+  {
+    what: 'an each over text',
+    definition: steps({ a: { value: 1, each: '${{ input.topic }}' } }, { input }),
+    errors: [['steps.a.each', 'type_mismatch']],
+  },
+  {
+    what: 'a function that is given another kind, inside of a block',
+    definition: steps({ a: llm(), b: { steps: { c: { value: '${{ sum(steps.a.output) }}' } } } }),
+    errors: [['steps.b.steps.c.value', 'type_mismatch']],
+  },
 ]

@@ -1,46 +1,8 @@
-// Wrong definitions: compensations, children, joins, limits, caches, tools of agents.
+// Wrong definitions: children, joins, limits, caches.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
-import { agent, type Case, http, llm, steps, tool } from './builders.fixture.ts'
+import { agent, block, type Case, type Expected, http, llm, steps } from './builders.fixture.ts'
 
 export const MODIFIERS: Case[] = [
-  {
-    what: 'a compensation without a kind',
-    definition: steps({ a: { tool: 'x', compensate: { with: {} } } }),
-    errors: [['steps.a.compensate', 'no_kind']],
-  },
-  {
-    what: 'a compensation with two kinds',
-    definition: steps({ a: { tool: 'x', compensate: { tool: 'y', run: 'z' } } }),
-    errors: [['steps.a.compensate', 'several_kinds']],
-  },
-  {
-    what: 'a compensation that is an approval',
-    definition: steps({ a: { tool: 'x', compensate: { approval: {} } } }),
-    errors: [
-      ['steps.a.compensate.approval', 'unknown_field'],
-      ['steps.a.compensate', 'no_kind'],
-    ],
-  },
-  {
-    what: 'a compensation on a wait',
-    definition: steps({ a: { wait: '1s', compensate: { tool: 'y' } } }),
-    errors: [['steps.a.compensate', 'misplaced_modifier']],
-  },
-  {
-    what: 'a retry of a child that compensates',
-    definition: steps({ a: { tool: 'x', compensate: { run: 'y', retry: {} } } }),
-    errors: [['steps.a.compensate.retry', 'misplaced_modifier']],
-  },
-  {
-    what: 'an http compensation without a url',
-    definition: steps({ a: { tool: 'x', compensate: { tool: 'http' } } }),
-    errors: [['steps.a.compensate.with.url', 'missing_field']],
-  },
-  {
-    what: 'a mention of what is not there in a compensation',
-    definition: steps({ a: { tool: 'x', compensate: { tool: 'y', with: { id: '${{ steps.b.output }}' } } } }),
-    errors: [['steps.a.compensate.with.id', 'unknown_step']],
-  },
   {
     what: 'a bad workflow name',
     definition: steps({ a: { run: 'Other' }, b: { run: { workflow: 'x@0' } } }),
@@ -181,48 +143,76 @@ export const MODIFIERS: Case[] = [
     errors: [['deadline', 'invalid_duration']],
   },
   {
-    what: 'a tool of an agent without what runs it',
-    definition: steps({ a: agent(tool) }),
-    errors: [['steps.a.agent.tools.0.tool', 'missing_field']],
-  },
-  {
-    what: 'a tool of an agent with two',
-    definition: steps({ a: agent({ ...tool, run: 'x', approval: {} }) }),
-    errors: [['steps.a.agent.tools.0.approval', 'unknown_field']],
-  },
-  {
-    what: 'an effect on a workflow as a tool',
-    definition: steps({ a: agent({ ...tool, run: 'x', effect: 'read' }) }),
-    errors: [['steps.a.agent.tools.0.effect', 'unknown_field']],
-  },
-  {
-    what: 'a gate on an approval as a tool',
-    definition: steps({ a: agent({ ...tool, approval: {}, gate: true }) }),
-    errors: [['steps.a.agent.tools.0.gate', 'unknown_field']],
-  },
-  {
-    what: 'a mistyped field of an approval as a tool',
-    definition: steps({ a: agent({ ...tool, approval: { asignee: 'x' } }) }),
-    errors: [['steps.a.agent.tools.0.approval.asignee', 'unknown_field', 'assignee']],
-  },
-  {
-    what: 'an unknown argument name',
-    definition: steps({ a: agent({ ...tool, run: { workflow: 'x', input: '${{ arg.q }}' } }) }),
-    errors: [['steps.a.agent.tools.0.run.input', 'unknown_name', 'args']],
-  },
-  {
-    what: 'a tool without description',
-    definition: steps({ a: agent({ name: 'ask', input: { type: 'object' }, run: 'x' }) }),
-    errors: [['steps.a.agent.tools.0.description', 'missing_field']],
-  },
-  {
-    what: 'a secret in a compensating prompt',
-    definition: steps({ a: { tool: 'x', compensate: llm({ prompt: '${{ secrets.K }}' }) } }),
-    errors: [['steps.a.compensate.llm.prompt', 'misplaced_secret']],
-  },
-  {
     what: 'an unknown field of run in an expression',
     definition: steps({ a: { value: '${{ run.started }}' } }),
     errors: [['steps.a.value', 'unknown_name', 'startedAt']],
+  },
+  {
+    what: 'limits and priorities where no task goes out',
+    definition: steps({
+      a: { wait: '1s', concurrency: { key: 'k', limit: 1 } },
+      b: { approval: {}, rate: { key: 'k', limit: 1, per: '1s' } },
+      c: { signal: 'go', priority: 1 },
+      d: block({ e: { value: 1, cache: { ttl: '1h' } } }, { priority: 1 }),
+      f: { run: 'x', cache: { ttl: '1h' }, gate: true, effect: 'read', retry: {} },
+    }),
+    errors: [
+      ['steps.a.concurrency', 'misplaced_modifier'],
+      ['steps.b.rate', 'misplaced_modifier'],
+      ['steps.c.priority', 'misplaced_modifier'],
+      ['steps.d.priority', 'misplaced_modifier'],
+      ['steps.d.steps.e.cache', 'misplaced_modifier'],
+      ...['cache', 'gate', 'effect', 'retry'].map((one): Expected => [`steps.f.${one}`, 'misplaced_modifier']),
+    ],
+  },
+  {
+    what: 'a secret in the key of a limit and of a cache',
+    definition: steps({
+      a: {
+        ...llm(),
+        concurrency: { key: '${{ secrets.K }}', limit: 1 },
+        cache: { key: '${{ secrets.K }}', ttl: '1h' },
+      },
+    }),
+    errors: [
+      ['steps.a.concurrency.key', 'misplaced_secret'],
+      ['steps.a.cache.key', 'misplaced_secret'],
+    ],
+  },
+  {
+    what: 'the environment in the limit of runs',
+    definition: steps({ a: llm() }, { concurrency: { key: '${{ env.REGION }}', limit: 1 } }),
+    errors: [['concurrency.key', 'unknown_name']],
+  },
+  {
+    what: 'a mistyped field of the limit of runs',
+    definition: steps({ a: llm() }, { concurrency: { key: 'k', limt: 1 } }),
+    errors: [
+      ['concurrency.limit', 'missing_field'],
+      ['concurrency.limt', 'unknown_field', 'limit'],
+    ],
+  },
+  {
+    what: 'a cache of a call that is done once, in a block',
+    definition: steps({ a: block({ b: { ...llm(), effect: 'once', cache: { ttl: '1h' } } }) }),
+    errors: [['steps.a.steps.b.cache', 'misplaced_modifier']],
+  },
+  {
+    what: 'any of no items',
+    definition: steps({ a: { value: 1, each: { in: [], join: 'any' } } }),
+    errors: [['steps.a.each.join', 'invalid_value']],
+  },
+  {
+    what: 'more items than any list may have',
+    definition: steps({ a: { value: 1, each: { in: '${{ input }}', join: { atLeast: 20_000 } } } }),
+    errors: [['steps.a.each.join', 'invalid_value', '10000']],
+  },
+  {
+    what: 'parts of a repeat and of a child one level too high',
+    definition: steps({ a: { value: 1, until: '${{ true }}' }, b: { workflow: 'other' } }),
+    errors: [
+      ['steps.a.until', 'unknown_field', 'repeat.until'],
+      ['steps.b.workflow', 'unknown_field', 'run.workflow'],
+    ],
   },
 ]

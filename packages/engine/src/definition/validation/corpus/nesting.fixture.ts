@@ -202,4 +202,67 @@ export const NESTING: Case[] = [
     definition: steps({ a: { value: 1, repeat: { max: 2, on_max: 'stop' } } }),
     errors: [['steps.a.repeat.on_max', 'invalid_value']],
   },
+  {
+    what: 'a step two blocks deep, mentioned from outside',
+    definition: steps({
+      a: block({ b: block({ c: { value: 1 } }) }),
+      d: { value: '${{ steps.c.output }}', needs: ['c'] },
+    }),
+    errors: [
+      ['steps.d.value', 'unknown_step', 'steps.a.output'],
+      ['steps.d.needs.0', 'unknown_step', 'a'],
+    ],
+  },
+  {
+    what: 'a step of the block beside',
+    definition: steps({ a: block({ b: { value: 1 } }), c: block({ d: { if: '${{ steps.b.output }}', value: 1 } }) }),
+    errors: [['steps.c.steps.d.if', 'unknown_step', 'steps.a.output']],
+  },
+  {
+    what: 'an inner step in the until of its block',
+    definition: steps({ a: block({ b: { value: 1 } }, { repeat: { until: '${{ steps.b.output == 1 }}', max: 2 } }) }),
+    errors: [['steps.a.repeat.until', 'unknown_step', 'output.b']],
+  },
+  {
+    what: 'its own output in until',
+    definition: steps({ a: { value: 1, repeat: { until: '${{ steps.a.output == 1 }}', max: 2 } } }),
+    errors: [['steps.a.repeat.until', 'needs_self', 'output']],
+  },
+  {
+    what: 'an inner step that needs the block around it',
+    definition: steps({ a: block({ b: block({ c: { value: 1, needs: ['a'] } }) }) }),
+    errors: [['steps.a.steps.b.steps.c.needs.0', 'needs_self']],
+  },
+  {
+    what: 'a circle through two blocks, by a compensation and a limit',
+    definition: steps({
+      a: block({ b: block({ c: { tool: 'x', compensate: { tool: 'y', with: { z: '${{ steps.d.output }}' } } } }) }),
+      d: block({ e: { ...llm(), rate: { key: '${{ steps.a.output }}', limit: 1, per: '1s' } } }),
+    }),
+    errors: [['steps.a', 'cycle']],
+  },
+  {
+    what: 'an inner step of the name of one two blocks further out',
+    definition: steps({ a: block({ b: block({ c: { value: 1 } }) }), c: { value: 1 } }),
+    errors: [['steps.a.steps.b.steps.c', 'shadowed_name']],
+  },
+  {
+    what: 'an item that is a word of the language, and one that is taken',
+    definition: steps({
+      a: { value: 1, each: { in: [1], as: 'in' } },
+      b: { value: 1, each: { in: [1], as: 'previous' } },
+    }),
+    errors: [
+      ['steps.a.each.as', 'invalid_value', 'in_item'],
+      ['steps.b.each.as', 'shadowed_name'],
+    ],
+  },
+  {
+    what: 'an item of a block, outside of it',
+    definition: steps({
+      a: block({ b: { value: '${{ doc }}' } }, { each: { in: [1], as: 'doc' } }),
+      c: { value: '${{ doc }}' },
+    }),
+    errors: [['steps.c.value', 'unknown_name']],
+  },
 ]
