@@ -1,6 +1,7 @@
 // Commands: everything that asks a run to change. They reach the engine through the mailbox of the run's shard.
 import { z } from 'zod'
 import { actorSchema } from './actor.ts'
+import { budgetSchema, runBudgetSchema } from './definition.ts'
 import { failureSchema } from './failure.ts'
 import { namespaceSchema, runIdSchema, stepPathSchema } from './ids.ts'
 import { jsonSchema, payloadSchema } from './json.ts'
@@ -83,6 +84,8 @@ export const commandSchema = z.discriminatedUnion('type', [
     parent: parentSchema.optional(),
     /** How long the run may take, from its start; over what its definition says. */
     deadlineMs: z.int().positive().optional(),
+    /** What the run may spend; over what its definition says. */
+    budget: runBudgetSchema.optional(),
   }),
   /** A child run ended. */
   z.strictObject({
@@ -107,6 +110,8 @@ export const commandSchema = z.discriminatedUnion('type', [
   z.strictObject({ ...base, type: z.literal('signal'), name: z.string().max(128), payload: payloadSchema }),
   /** `compensate` false: what has completed stays done. */
   z.strictObject({ ...base, type: z.literal('cancel'), reason, compensate: z.boolean().optional() }),
+  /** New caps of the run; what failed for the old ones is tried again. */
+  z.strictObject({ ...base, type: z.literal('budget'), budget: budgetSchema, reason }),
   z.strictObject({ ...base, type: z.literal('pause'), reason }),
   z.strictObject({ ...base, type: z.literal('resume'), reason }),
   z.strictObject({

@@ -25,8 +25,8 @@ export const LIMITS = {
  * index), and below the definition.
  */
 export const NOT_SUPPORTED_YET: { readonly definition: readonly string[]; readonly step: readonly string[] } = {
-  definition: ['budget', 'supervisor'],
-  step: ['fallback', 'confidence', 'budget', 'thread', 'llm.fallback', 'llm.cache', 'agent.fallback', 'agent.budget'],
+  definition: ['supervisor'],
+  step: ['budget', 'thread', 'llm.cache', 'agent.budget'],
 }
 
 const jsonSchemaField = z.record(z.string(), jsonSchema)
@@ -43,9 +43,15 @@ export const retrySchema = z.strictObject({
   initial: durationSchema.optional(),
   factor: z.number().min(1).max(10).optional(),
   max: durationSchema.optional(),
+  /** Failures with these codes are not tried again. */
   never: z.array(z.enum(failureCodes)).optional(),
+  /** Only failures with these codes are tried again, of those that may be. */
+  only: z.array(z.enum(failureCodes)).min(1).optional(),
 })
 export type RetryDefinition = z.infer<typeof retrySchema>
+
+/** Most tokens of an answer where a step says nothing: what is asked of every provider, and reserved in budgets. */
+export const MAX_TOKENS = 4_096
 
 /** Provider settings; which ones a model takes is in the capability table of the engine. */
 export const modelSettingsSchema = z.strictObject({
@@ -58,8 +64,12 @@ export const modelSettingsSchema = z.strictObject({
 
 const message = z.strictObject({ role: z.enum(['user', 'assistant']), content: z.string() })
 
+/** Models to go on with, in this order, when one has failed for good or its circuit is open. */
+const fallbackModels = z.array(model).min(1).max(8)
+
 export const llmBodySchema = modelSettingsSchema.extend({
   model,
+  fallback: fallbackModels.optional(),
   system: z.string().optional(),
   prompt: z.string().optional(),
   messages: z.array(message).min(1).optional(),
@@ -110,10 +120,14 @@ export const agentToolSchema = z.union([z.string().regex(STEP_NAME), agentTaskTo
 
 export const agentBodySchema = modelSettingsSchema.extend({
   model,
+  /** As for `llm`. The turns after one that another model answered stay with that model. */
+  fallback: fallbackModels.optional(),
   system: z.string().optional(),
   prompt: z.string(),
   output: jsonSchemaField.optional(),
   max_turns: z.int().min(1).max(1_000).optional(),
+  /** The agent fails when so many turns in a row ask for the same tools with the same arguments. Default 5. */
+  max_identical: z.int().min(2).max(1_000).optional(),
   tools: z.array(agentToolSchema).max(128).optional(),
 })
 
@@ -173,6 +187,34 @@ export const compensateSchema = z.strictObject({
   effect: effectSchema.optional(),
 })
 export type CompensateDefinition = z.infer<typeof compensateSchema>
+/**
+ * What is done in place of a step that failed for good: a step of its own, whose output the step takes. Its expressions
+ * also know `error`, the failure `{code, class, message}`.
+ */
+export const fallbackSchema = compensateSchema.extend({
+  agent: agentBodySchema.optional(),
+  approval: approvalBodySchema.optional(),
+  value: jsonSchema.optional(),
+  gate: z.boolean().optional(),
+})
+export type FallbackDefinition = z.infer<typeof fallbackSchema>
+export const FALLBACK_KINDS = ['llm', 'agent', 'tool', 'approval', 'run', 'value'] as const
+
+/** An answer that is less sure than `min` (0 to 1) is not taken: a person decides. `from` knows `output`. */
+export const confidenceSchema = z.strictObject({ min: z.number().min(0).max(1), from: z.string().min(1) })
+
+const caps = {
+  /** US dollars; what a call may cost at most is reserved before it. */
+  usd: z.number().positive().max(1_000_000).optional(),
+  /** Tokens in and out, cached ones too. */
+  tokens: z.int().positive().optional(),
+}
+/** What may be spent: by a run, and by all runs of a workflow in one day (UTC). */
+export const budgetSchema = z.strictObject({ ...caps, per_day: z.strictObject(caps).optional() })
+export type BudgetDefinition = z.infer<typeof budgetSchema>
+/** Of one run; goes before its definition's. */
+export const runBudgetSchema = z.strictObject(caps)
+
 export const COMPENSATE_KINDS = ['llm', 'tool', 'run'] as const
 
 const stepName = z.string().regex(STEP_NAME, 'a step name is a lower case letter, then letters, digits and _')
@@ -206,6 +248,8 @@ export const stepSchema = z.strictObject({
   deadline: durationSchema.optional(),
   effect: effectSchema.optional(),
   compensate: compensateSchema.optional(),
+  fallback: fallbackSchema.optional(),
+  confidence: confidenceSchema.optional(),
   gate: z.boolean().optional(),
   on_failure: onFailureSchema.optional(),
   priority: priority.optional(),
@@ -226,6 +270,8 @@ export const definitionSchema = z.strictObject({
   defaults: z.strictObject({ retry: retrySchema.optional(), timeout: durationSchema.optional() }).optional(),
   /** Of a whole run, from its start: what is not done by then fails with `deadline_exceeded`. */
   deadline: durationSchema.optional(),
+  /** What may be spent on model calls: by a run, and by all runs of the workflow in a day. */
+  budget: budgetSchema.optional(),
   irreversible: z.enum(['gate']).optional(),
   labels: z.record(z.string(), z.string()).optional(),
   /** Of runs: the others wait, in the order they came. The key sees `input` and `run`. */

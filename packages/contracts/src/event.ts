@@ -3,6 +3,7 @@ import { z } from 'zod'
 import { actorSchema } from './actor.ts'
 import { editSchema, parentSchema, workflowRefSchema } from './command.ts'
 import { toolSpecSchema } from './conversation.ts'
+import { budgetSchema } from './definition.ts'
 import { effectSchema } from './effect.ts'
 import { failureSchema } from './failure.ts'
 import { jsonSchema, payloadSchema } from './json.ts'
@@ -22,6 +23,8 @@ export const caseReasonSchema = z.enum([
   'poison_step',
   'deadline_exceeded',
   'engine_failure',
+  'low_confidence',
+  'budget_exceeded',
 ])
 export type CaseReason = z.infer<typeof caseReasonSchema>
 
@@ -70,6 +73,7 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     parent: parentSchema.optional(),
     /** When the run must have ended, Redis milliseconds. */
     deadlineAtMs: z.int().optional(),
+    budget: budgetSchema.optional(),
   }),
   /** Something outside the run must come free before it begins. */
   z.strictObject({ type: z.literal('run.held'), why: z.string() }),
@@ -129,6 +133,28 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     /** It was taken from the cache; no worker ran. */
     cached: z.literal(true).optional(),
   }),
+  /** An answer that is judged before it counts: the step has a `confidence`. */
+  z.strictObject({
+    type: z.literal('step.answered'),
+    path,
+    output: payloadSchema,
+    attempt: attempt.optional(),
+    delivery: delivery.optional(),
+    usage: usageSchema.optional(),
+    worker: z.string().optional(),
+    startedAtMs: z.int().optional(),
+  }),
+  /** It failed for good, or its dependency's circuit is open, and goes on with another model, or with its fallback. */
+  z.strictObject({
+    type: z.literal('step.fallback'),
+    path,
+    failure: failureSchema,
+    to: z.union([
+      z.strictObject({ model: z.string() }),
+      /** Path of the step that is done in its place. */
+      z.strictObject({ step: z.string() }),
+    ]),
+  }),
   /** `output` is what `on_failure: {use}` gives in its place. */
   z.strictObject({
     type: z.literal('step.failed'),
@@ -184,6 +210,7 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     edits: jsonSchema.optional(),
   }),
   z.strictObject({ type: z.literal('signal.received'), name: z.string(), payload: payloadSchema }),
+  z.strictObject({ type: z.literal('run.budget_raised'), budget: budgetSchema, by, reason }),
   z.strictObject({ type: z.literal('run.paused'), by, reason }),
   z.strictObject({ type: z.literal('run.resumed'), by, reason }),
   z.strictObject({ type: z.literal('cost.noted'), path, attempt, delivery, usage: usageSchema, why: z.string() }),

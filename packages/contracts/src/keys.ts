@@ -77,6 +77,8 @@ export const definitionKey = (ns: string, hash: string): string => `sf:{d:${ns}~
 export const limitKey = (ns: string, digest: string): string => `sf:{l:${ns}~${digest}}`
 /** A cached output, JSON text with a time to live; `digest` as for limits. */
 export const cacheKey = (ns: string, digest: string): string => `sf:{x:${ns}~${digest}}`
+/** Budgets of a namespace: `held:<run>`, `run:<run>`, `workflow:<name>:<day>`, `day:<day>`; all in one slot. */
+export const budgetKey = (ns: string, name: string): string => `sf:{b:${ns}}:${name}`
 export const deskKeys = (ns: string) => ({
   case: (id: string) => `sf:{esc:${ns}}:case:${id}`,
   open: `sf:{esc:${ns}}:open`,

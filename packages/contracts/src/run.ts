@@ -1,6 +1,7 @@
 // Runs as the REST API takes and shows them.
 import { z } from 'zod'
 import { workflowRefSchema } from './command.ts'
+import { runBudgetSchema } from './definition.ts'
 import { durationSchema } from './duration.ts'
 import { attemptViewSchema } from './escalation.ts'
 import { failureSchema } from './failure.ts'
@@ -58,6 +59,8 @@ export const submitRunSchema = z.strictObject({
   priority: z.int().min(1).max(5).optional(),
   /** From the start; what is not done by then fails. Goes before the definition's. */
   deadline: durationSchema.optional(),
+  /** What the run may spend on model calls. Goes before the definition's. */
+  budget: runBudgetSchema.optional(),
   onConflict: z.enum(['reject', 'use_existing', 'restart']).optional(),
 })
 export type SubmitRun = z.infer<typeof submitRunSchema>

@@ -5,12 +5,16 @@ import {
   AGENT_TOOLS,
   agentBodySchema,
   approvalBodySchema,
+  budgetSchema,
   COMPENSATE_KINDS,
   cacheSchema,
   compensateSchema,
   concurrencySchema,
+  confidenceSchema,
   definitionSchema,
   eachSchema,
+  FALLBACK_KINDS,
+  fallbackSchema,
   joinSchema,
   LIMITS,
   llmBodySchema,
@@ -49,6 +53,9 @@ const NAMED = {
   repeat: repeatSchema,
   retry: retrySchema,
   compensate: compensateSchema,
+  fallback: fallbackSchema,
+  budget: budgetSchema,
+  confidence: confidenceSchema,
   on_failure: onFailureSchema,
   concurrency: concurrencySchema,
   rate: rateSchema,
@@ -70,6 +77,7 @@ const SETTINGS = {
   stop: 'Texts that end the answer.',
 }
 const MODEL = '`<provider>/<model>`, for example anthropic/claude-haiku-5-5.'
+const MODELS = 'Models to go on with, in this order, when one has failed for good or its circuit is open.'
 const OUTPUT = 'JSON Schema of the output. Without it the output is text.'
 
 /** One line of help per field, by the name of its shape; an editor shows it. The empty name is the definition. */
@@ -81,6 +89,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     input: 'JSON Schema of the input; every run is checked against it.',
     defaults: 'What holds for all steps that say nothing else.',
     deadline: 'Of a whole run, from its start; then it fails with deadline_exceeded.',
+    budget: 'What may be spent on model calls.',
     irreversible: '`gate`: steps that cannot be undone need a gate.',
     labels: 'Labels of every run.',
     concurrency: 'At most so many runs with the same key at a time; the key knows `input` and `run`.',
@@ -110,6 +119,8 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     deadline: 'Time of the whole step, from when it was first ready.',
     effect: 'What running it twice would do: nothing (read), the same (idempotent), or harm (once).',
     compensate: 'What undoes the step when the run fails or is cancelled.',
+    fallback: "What is done in place of the step when it has failed for good; its output is the step's.",
+    confidence: 'An answer that is less sure than this waits for a person.',
     gate: 'true: a person approves before it runs.',
     on_failure: 'What a failure for good does: escalate (default), fail, continue, or {use: <value>}.',
     priority: '1 (first) to 5; default: that of the run.',
@@ -120,6 +131,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   llm: {
     ...SETTINGS,
     model: MODEL,
+    fallback: MODELS,
     system: 'System prompt.',
     prompt: 'The prompt, with expressions; or use `messages`.',
     messages: 'A conversation instead of one prompt.',
@@ -132,6 +144,8 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     prompt: 'The task, with expressions.',
     output: OUTPUT,
     max_turns: 'Most model calls (default 20); then max_turns_exceeded.',
+    max_identical: 'Turns in a row that may ask for the same (default 5); then repeated_calls.',
+    fallback: MODELS,
     tools: 'Names of module tools, or tools described here.',
   },
   agent_task_tool: {
@@ -185,6 +199,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     factor: 'By what the pause grows.',
     max: 'Longest pause.',
     never: 'Failure codes that are not tried again.',
+    only: 'The only failure codes that are tried again.',
   },
   compensate: {
     llm: 'One model call.',
@@ -195,6 +210,29 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     timeout: 'Time of one attempt.',
     deadline: 'Time of the whole compensation.',
     effect: 'What running it twice would do.',
+  },
+  budget: {
+    usd: 'US dollars of one run; what a call may cost at most is reserved before it.',
+    tokens: 'Tokens of one run, in and out.',
+    per_day: 'What all runs of the workflow may spend in a day (UTC).',
+  },
+  fallback: {
+    llm: 'One model call.',
+    agent: 'A model with tools, until it answers.',
+    tool: '`http`, or the name of a module tool; its input is in `with`.',
+    with: 'Input of the tool; `error` is what the step failed with.',
+    approval: 'Asks a person.',
+    run: 'A child workflow.',
+    value: 'A value with expressions.',
+    retry: 'How failed attempts are repeated.',
+    timeout: 'Time of one attempt.',
+    deadline: 'Time of the whole fallback.',
+    effect: 'What running it twice would do.',
+    gate: 'true: a person approves before the tool runs.',
+  },
+  confidence: {
+    min: '0 to 1.',
+    from: 'One expression that gives a number; `output` is the answer.',
   },
   concurrency: { key: 'Text with expressions; equal keys share the limit.', limit: 'At most so many at a time.' },
   rate: {
@@ -211,6 +249,7 @@ const oneOf = (fields: readonly string[]): Schema => ({ oneOf: fields.map((field
 const RULES: Readonly<Record<string, Schema>> = {
   step: { ...oneOf(STEP_KINDS), dependentRequired: { with: ['tool'], output: ['steps'] } },
   compensate: { ...oneOf(COMPENSATE_KINDS), dependentRequired: { with: ['tool'] } },
+  fallback: { ...oneOf(FALLBACK_KINDS), dependentRequired: { with: ['tool'] } },
   llm: oneOf(['prompt', 'messages']),
   duration: {
     pattern: DURATION.source,

@@ -302,7 +302,7 @@ const stories: Record<string, () => Told> = {
     isFree = true
     w.answer = (ask) => {
       if (ask.kind === 'cache') return { kind: 'cache', found: null }
-      const isGranted = ask.path === '' || isFree
+      const isGranted = (ask.kind === 'limit' && ask.path === '') || isFree
       return isGranted
         ? { kind: 'limit', granted: true }
         : { kind: 'limit', granted: false, why: 'full', againInMs: 1_000 }
@@ -312,6 +312,41 @@ const stories: Record<string, () => Told> = {
     isFree = true
     w.free('a')
     w.done('a')
+    return w
+  },
+  fallbacks: () => {
+    const w = make(
+      {
+        a: {
+          llm: { model: MODEL, prompt: 'p', fallback: ['anthropic/claude-opus-5-5'] },
+          confidence: { min: 0.5, from: '${{ output }}' },
+          fallback: { tool: 'find', with: { why: '${{ error.code }}' } },
+        },
+        b: { llm: { model: MODEL, prompt: 'p' }, confidence: { min: 0.5, from: '${{ output }}' } },
+        c: { steps: { d: { tool: 'find' }, e: { tool: 'put', needs: ['d'] } }, fallback: { value: 0 } },
+      },
+      { budget: { usd: 1, per_day: { tokens: 1_000 } } },
+    )
+    w.answer = () => ({
+      kind: 'budget',
+      granted: false,
+      over: { scope: 'run', unit: 'usd', cap: 1, spent: 1, reserved: 0, needed: 1 },
+      pending: false,
+    })
+    w.start()
+    w.answer = () => ({ kind: 'budget', granted: true })
+    w.raise({ usd: 2 })
+    w.fails('a', PERMANENT)
+    w.nowMs += 9
+    w.done('a', 0.1)
+    w.fails('c/d', PERMANENT)
+    w.done('b', 0.2)
+    w.retry('b')
+    w.done('b', 0.9)
+    w.fails('a/fallback-1')
+    w.nowMs += 90_000
+    w.wake({})
+    w.done('a/fallback-1')
     return w
   },
   code: () => {

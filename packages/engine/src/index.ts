@@ -13,10 +13,10 @@ export { compileCode } from './definition/compile-code.ts'
 export type * from './definition/plan.ts'
 export { type Validation, validate } from './definition/validate.ts'
 export { checkLaws, LAWS, type Law, type Violation } from './laws.ts'
+export { BudgetLedger } from './ledger.ts'
 export { type ChildStart, childEnded } from './messages/children.ts'
-export { type Job, type Message, messagesOf } from './messages/messages.ts'
+export { type Job, type Message, messagesOf, unusedAnswers } from './messages/messages.ts'
 export { attemptViews, kindOf } from './messages/notices.ts'
-export { unusedPlaces } from './messages/places.ts'
 export { fold } from './state/fold.ts'
 export {
   innerPath,
@@ -46,9 +46,12 @@ export { dueChecks, wakeAt } from './state/timers.ts'
 export {
   type Answer,
   type Ask,
+  type BudgetCap,
+  type BudgetOver,
   type CodeAnswer,
   type CodeQuestion,
   createTurn,
+  type Spending,
   type Turn,
   type Values,
 } from './turn.ts'

@@ -84,7 +84,8 @@ const deliveriesInOrder: Law = (events) => {
         found.push(violation('deliveries_in_order', event, detail))
       }
       last.set(event.path, { attempt: event.attempt, delivery: event.delivery, out: true, closed: false })
-    } else if (now && event.type === 'step.attempt_failed') Object.assign(now, { out: false, closed: true })
+    } else if (now && (event.type === 'step.attempt_failed' || event.type === 'step.answered'))
+      Object.assign(now, { out: false, closed: true })
     else if (now && event.type === 'step.lost') now.out = false
     // an edited input is a new attempt
     else if (now && event.type === 'step.retried' && event.edit) now.closed = true
@@ -132,13 +133,16 @@ const backoffIsKept: Law = (events) => {
   return found
 }
 
-/** Every attempt that failed for good is followed by a decision on it: a case, a failure, or a late result. */
+/** What may follow a failure for good, besides an end: a case, or another way. */
+const DECISIONS: ReadonlySet<Event['type']> = new Set([...ENDS, 'step.escalated', 'step.fallback'])
+
+/** Every attempt that failed for good is followed by a decision on it: a case, another way, a failure, or a late result. */
 const failuresAreSettled: Law = (events) => {
   const open = new Map<string, Event>()
   const over = events.some((event) => RUN_ENDS.has(event.type))
   for (const event of events) {
     if (event.type === 'step.attempt_failed' && event.retryAtMs === undefined) open.set(event.path, event)
-    else if ('path' in event && event.path !== undefined && (event.type === 'step.escalated' || ENDS.has(event.type))) {
+    else if ('path' in event && event.path !== undefined && DECISIONS.has(event.type)) {
       for (const path of open.keys()) if (isWithin(path, event.path ?? '')) open.delete(path)
     }
   }

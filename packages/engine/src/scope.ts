@@ -2,6 +2,7 @@
 import type { Json } from '@stepfleet/contracts'
 import type { Rendered, Scope, StepMention, Template } from './definition/plan.ts'
 import {
+  fallbackAround,
   innerPath,
   isInside,
   itemsAround,
@@ -115,6 +116,12 @@ const undoneOutput = (turn: Turn, path: string): Json | undefined => {
   return undone?.output ? load(turn, undone.output) : null
 }
 
+/** What the step failed with in whose place a path is done. */
+const errorAround = (turn: Turn, path: string): Json => {
+  const cause = turn.state.steps.get(fallbackAround(path) ?? '')?.fallback?.failure
+  return cause ? { code: cause.code, class: cause.class, message: cause.message } : null
+}
+
 /** The run as expressions see it. Its `now` is when the step was ready, so that a message made again is the same. */
 const runFacts = (turn: Turn, path: string): Json => ({
   id: turn.state.run,
@@ -139,6 +146,8 @@ const nameOf = (turn: Turn, name: string, path: string, place: Place): Json | un
       return previousOf(turn, path)
     case 'output':
       return place.output ?? undoneOutput(turn, path)
+    case 'error':
+      return errorAround(turn, path)
     default:
       return null
   }
@@ -166,4 +175,4 @@ export const render = (turn: Turn, template: Template, path: string, place: Plac
   return template.render(scope)
 }
 
-const KNOWN: ReadonlySet<string> = new Set(['input', 'run', 'env', 'args', 'previous', 'output'])
+const KNOWN: ReadonlySet<string> = new Set(['input', 'run', 'env', 'args', 'previous', 'output', 'error'])

@@ -2,6 +2,7 @@
 // what is decided next sees it.
 import {
   type Actor,
+  defaultPrices,
   EVENT_VERSION,
   type Event,
   type EventBody,
@@ -9,6 +10,7 @@ import {
   type Json,
   type LlmInput,
   type Payload,
+  type PriceList,
   type StepDefinition,
   type ToolInput,
   type ToolManifest,
@@ -28,18 +30,40 @@ export interface Values {
   digest(text: string): string
 }
 
+/** A budget that holds for a call: of its run, of its workflow in this day, of its namespace in this day. */
+export interface BudgetCap {
+  scope: 'run' | 'workflow' | 'namespace'
+  /** null: not limited. */
+  microUsd: number | null
+  tokens: number | null
+}
+/** The budget that a call would pass. Amounts are tokens or micro-dollars. */
+export interface BudgetOver {
+  scope: BudgetCap['scope']
+  unit: 'usd' | 'tokens'
+  cap: number
+  spent: number
+  /** By calls that are not settled. */
+  reserved: number
+  needed: number
+}
+
 /**
- * What the engine asks of the world before it can decide: a place under a limit of the fleet, or a cached output. Asking
- * twice is harmless: a holder that has a place is granted it again.
+ * What the engine asks of the world before it can decide: a place under a limit of the fleet, a cached output, or that
+ * what a call may cost is reserved. Asking twice is harmless: a holder that has a place is granted it again.
  */
 export type Ask =
   | { kind: 'limit'; key: string; limit: number; perMs: number | null; path: string }
   | { kind: 'cache'; key: string }
+  | { kind: 'budget'; workflow: string; holder: string; tokens: number; microUsd: number; caps: BudgetCap[] }
 export type Answer =
   | { kind: 'limit'; granted: true }
   /** `why` says what is full, and does not change from one time to the next. */
   | { kind: 'limit'; granted: false; why: string; againInMs: number }
   | { kind: 'cache'; found: { value: Json } | null }
+  | { kind: 'budget'; granted: true }
+  /** `pending`: it would fit if calls under way used nothing. */
+  | { kind: 'budget'; granted: false; over: BudgetOver; pending: boolean }
 
 /** How the code of a run goes on, once it is told of the top-level steps that ended after `fromSeq`, up to `toSeq`. */
 export interface CodeQuestion {
@@ -60,6 +84,12 @@ export interface CodeAnswer {
     | { status: 'threw'; failure: Failure; step: string | null }
 }
 
+/** What model calls cost, and whether the namespace has a budget of its own. */
+export interface Spending {
+  prices: PriceList
+  capped: boolean
+}
+
 export interface Turn {
   readonly plan: Plan
   readonly state: RunState
@@ -71,6 +101,7 @@ export interface Turn {
   readonly values: Values
   /** Module tools as the workers publish them. */
   readonly tools: ReadonlyMap<string, ToolManifest>
+  readonly spending: Spending
   readonly events: Event[]
   /** Blobs that must be loaded before the paths in `deferred` can be decided. */
   readonly missing: Set<string>
@@ -85,8 +116,9 @@ export interface Turn {
 
 /** A turn over a state: what the driver knows, and nothing decided yet. */
 export const createTurn = (
-  known: Pick<Turn, 'plan' | 'state' | 'nowMs' | 'actor' | 'command' | 'values' | 'tools'>,
+  known: Pick<Turn, 'plan' | 'state' | 'nowMs' | 'actor' | 'command' | 'values' | 'tools'> & { spending?: Spending },
 ): Turn => ({
+  spending: { prices: defaultPrices, capped: false },
   ...known,
   events: [],
   missing: new Set(),

@@ -9,7 +9,7 @@ import type { World } from './world.ts'
 const HOLDERS: ReadonlySet<string> = new Set(['each', 'repeat', 'agent', 'block'])
 
 const statusOf = (step: StepState): StepStatus => {
-  if (step.phase === 'scheduled') return 'running'
+  if (step.phase === 'scheduled' || step.phase === 'judging') return 'running'
   if (step.phase === 'failing') return 'retrying'
   // what only holds others is running, whatever its parts wait for
   return step.phase === 'waiting' && step.opening && HOLDERS.has(step.opening.kind) ? 'running' : step.phase

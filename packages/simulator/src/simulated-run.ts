@@ -33,7 +33,7 @@ import {
   type Turn,
   toSnapshot,
   turnPath,
-  unusedPlaces,
+  unusedAnswers,
   type Values,
 } from '@stepfleet/engine'
 import { BrokenHistory } from './errors.ts'
@@ -167,7 +167,7 @@ export class SimulatedRun {
 
   #messages(turn: Turn, events: readonly Event[]): Message[] {
     const messages = events.flatMap((event) => this.#untilAnswered(turn, () => messagesOf(turn, event)))
-    return [...messages, ...unusedPlaces(turn)]
+    return [...messages, ...unusedAnswers(turn)]
   }
 
   /** Again, until nothing is asked that has not been answered. */

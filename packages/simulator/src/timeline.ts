@@ -50,6 +50,12 @@ const words = (event: Event): [what: string, detail: string] => {
     }
     case 'step.completed':
       return ['completed', event.cached ? 'from the cache' : '']
+    case 'step.answered':
+      return ['answered', 'its confidence is judged']
+    case 'step.fallback': {
+      const to = 'model' in event.to ? event.to.model : event.to.step
+      return ['falls back', `to ${to} after ${event.failure.code}: ${event.failure.message}`]
+    }
     case 'step.failed':
       return ['failed', `${event.failure.code}: ${event.failure.message}`]
     case 'step.skipped':
@@ -68,6 +74,8 @@ const words = (event: Event): [what: string, detail: string] => {
       return [event.approved ? 'approved' : 'rejected', `by ${event.by}${because(event.reason)}`]
     case 'signal.received':
       return ['signal', event.name]
+    case 'run.budget_raised':
+      return ['budget raised', `by ${event.by}${because(event.reason)}`]
     case 'run.paused':
       return ['paused', `by ${event.by}${because(event.reason)}`]
     case 'run.resumed':

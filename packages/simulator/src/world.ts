@@ -1,6 +1,6 @@
 // The world of a simulation: the runs, and the workers, limits and caches around them, in virtual time.
 import type { Command, Event, Json, Observation, ToolManifest } from '@stepfleet/contracts'
-import { type Answer, type Ask, type Message, runHasEnded, wakeAt } from '@stepfleet/engine'
+import { type Answer, type Ask, BudgetLedger, type Message, runHasEnded, wakeAt } from '@stepfleet/engine'
 import { startChild } from './children.ts'
 import { BrokenHistory, TooManyEvents } from './errors.ts'
 import type { Faults } from './faults.ts'
@@ -56,6 +56,7 @@ export class World {
   readonly remarks: Remark[] = []
   readonly assumed = new Set<string>()
   readonly #limits = new Limits()
+  readonly #ledger = new BudgetLedger()
   readonly #cache = new Map<string, { value: Json; untilMs: number }>()
   readonly #fleet: Fleet
   /** When each run is woken next. */
@@ -165,6 +166,9 @@ export class World {
       case 'release':
         for (const place of this.#limits.release(message.key, { run: run.run, path: message.path })) this.#nudge(place)
         return
+      case 'settle':
+        this.#ledger.settle(`${run.run}/${message.holder}`, message.used)
+        return
       case 'cache':
         this.#cache.set(message.key, { value: jsonOf(message.output), untilMs: this.time.nowMs + message.ttlMs })
         return
@@ -183,8 +187,18 @@ export class World {
   #answer(run: SimulatedRun, question: Ask): Answer {
     const { nowMs } = this.time
     if (question.kind === 'limit') return this.#limits.ask(question, { run: run.run, path: question.path }, nowMs)
+    if (question.kind === 'budget') return this.#reserve(run, question)
     const found = this.#cache.get(question.key)
     return { kind: 'cache', found: found && found.untilMs > nowMs ? { value: found.value } : null }
+  }
+
+  #reserve(run: SimulatedRun, { workflow, holder, tokens, microUsd, caps }: Extract<Ask, { kind: 'budget' }>): Answer {
+    const counted = caps.map(({ scope, ...cap }) => ({
+      name: scope === 'run' ? `run:${run.run}` : `${scope}:${workflow}`,
+      scope,
+      cap,
+    }))
+    return this.#ledger.reserve(`${run.run}/${holder}`, { tokens, microUsd }, counted)
   }
 
   /** The head of a command of the orchestrator. */

@@ -38,6 +38,8 @@ export const actionsFor = (reason: CaseReason): Action[] => {
     case 'poison_step':
     case 'deadline_exceeded':
     case 'engine_failure':
+    case 'low_confidence':
+    case 'budget_exceeded':
       return ['retry', 'skip', 'override', 'fail']
   }
 }

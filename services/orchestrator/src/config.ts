@@ -1,5 +1,6 @@
 // Settings of the orchestrator: read once at start, by name; errors never show a value.
 import { BlockList, isIP } from 'node:net'
+import { runBudgetSchema } from '@stepfleet/contracts'
 import { commonSettings, envBoolean, loadConfig } from '@stepfleet/runtime'
 import { z } from 'zod'
 
@@ -17,6 +18,14 @@ export const isLoopback = (host: string): boolean => {
 
 // What is captured at submit is written into the journal, so our own settings (secrets, the Redis url) never are.
 const mayBeCaptured = (name: string): boolean => ENV_NAME.test(name) && !name.startsWith('STEPFLEET_')
+
+const budgetOf = (text: string): z.infer<typeof runBudgetSchema> | null => {
+  try {
+    return runBudgetSchema.safeParse(JSON.parse(text)).data ?? null
+  } catch {
+    return null
+  }
+}
 
 export const orchestratorSchema = z
   .object({
@@ -44,6 +53,17 @@ export const orchestratorSchema = z
         (names) => names.every(mayBeCaptured),
         'must be names of variables, separated by commas, none of them STEPFLEET_…: what is captured is journaled',
       ),
+    /** File of prices; what it names replaces the prices of this release. Budgets in dollars go by it. */
+    STEPFLEET_PRICES: z.string().optional(),
+    /** What each namespace may spend in a day (UTC), as JSON: `{"usd": 50}`, `{"tokens": 1000000}`, or both. */
+    STEPFLEET_BUDGET_PER_DAY: z
+      .string()
+      .transform((text, context) => {
+        const read = budgetOf(text)
+        if (read === null) context.addIssue('must be JSON such as {"usd": 50, "tokens": 1000000}')
+        return read ?? {}
+      })
+      .optional(),
     /** Folder of workflows written in TypeScript; they are registered at start, in the namespace `default`. */
     STEPFLEET_WORKFLOWS: z.string().min(1).optional(),
     /** There are no API keys yet, so an address that others can reach must be asked for on purpose. */

@@ -12,14 +12,17 @@ import {
   createMailbox,
   createPublisher,
   flushTelemetry,
+  readPrices,
   startHealth,
 } from '@stepfleet/runtime'
 import { WORKFLOW_RUNTIME } from 'stepfleet'
+import { createRedisBudgets } from './budgets/redis-budgets.ts'
 import { ThreadedCodeHost } from './code/host.ts'
 import { registerFolder } from './code/register.ts'
 import { loadOrchestratorConfig, type OrchestratorConfig } from './config.ts'
 import { createFleetReader, readToolManifests } from './doors/fleet.ts'
 import { createHttpDoor } from './doors/http/door.ts'
+import { createDrivenBudgets } from './drive/budgets.ts'
 import { Engine } from './drive/engine.ts'
 import { createDrivenLimits } from './drive/limits.ts'
 import { createOutside } from './drive/outside.ts'
@@ -59,9 +62,17 @@ const connect = async (config: OrchestratorConfig) => {
 }
 type Connected = Awaited<ReturnType<typeof connect>>
 
+/** In whole micro-dollars; null: a namespace may spend what it likes. */
+const capPerDay = (said: Connected['config']['STEPFLEET_BUDGET_PER_DAY']) =>
+  said === undefined
+    ? null
+    : { tokens: said.tokens ?? null, microUsd: said.usd === undefined ? null : Math.round(said.usd * 1_000_000) }
+
 const startEngine = async (connected: Connected): Promise<Engine> => {
   const { config, logger, lifecycle, redis, store, publisher, code } = connected
   const id = engineId()
+  const perDay = capPerDay(config.STEPFLEET_BUDGET_PER_DAY)
+  const budgets = createDrivenBudgets(createRedisBudgets(redis), perDay)
   const limits = createDrivenLimits({ limits: createRedisLimits(redis), store, engine: id, logger })
   const engine = new Engine({
     id,
@@ -70,7 +81,8 @@ const startEngine = async (connected: Connected): Promise<Engine> => {
     redis,
     publisher,
     ordered: !config.STEPFLEET_REDIS_CLUSTER,
-    outside: createOutside({ store, schemas: createSchemaChecks() }, limits),
+    outside: createOutside({ store, schemas: createSchemaChecks() }, limits, budgets),
+    spending: { prices: readPrices(config.STEPFLEET_PRICES), capped: perDay !== null },
     code,
     logger,
     cacheBytes: CACHE_BYTES,

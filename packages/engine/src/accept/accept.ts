@@ -1,6 +1,7 @@
 // accept: judges a command against the state. What it asks for becomes facts, or it is refused with the reason.
 import type { Command, CommandOf, EventBody, Verdict } from '@stepfleet/contracts'
 import { closeNow, closeOrUndo } from '../decide/closing.ts'
+import { closeCase } from '../decide/failure-policy.ts'
 import { emit, type Turn } from '../turn.ts'
 import { acceptChild } from './child.ts'
 import { acceptApprove, acceptFail, acceptOverride, acceptRetry, acceptSkip } from './operator.ts'
@@ -11,6 +12,7 @@ import { acceptWake, type Observations } from './wake.ts'
 const acceptStart = (turn: Turn, command: CommandOf<'start'>): Verdict => {
   if (turn.state.version === 0) {
     const { workflow, input, labels, priority, env, trace, parent } = command
+    const budget = { ...turn.plan.definition.budget, ...command.budget }
     const limitMs = command.deadlineMs ?? turn.plan.deadlineMs
     emit(turn, {
       type: 'run.started',
@@ -22,6 +24,7 @@ const acceptStart = (turn: Turn, command: CommandOf<'start'>): Verdict => {
       ...(trace ? { trace } : {}),
       ...(parent ? { parent } : {}),
       ...(limitMs === null ? {} : { deadlineAtMs: turn.nowMs + limitMs }),
+      ...(Object.keys(budget).length === 0 ? {} : { budget }),
     })
   }
   return applied(turn)
@@ -48,6 +51,20 @@ const acceptPause = (turn: Turn, command: CommandOf<'pause'>): Verdict => {
 const acceptResume = (turn: Turn, command: CommandOf<'resume'>): Verdict => {
   const refusal = refuseEnded(turn) ?? (turn.state.paused ? null : refused('run_not_paused', 'the run is not paused'))
   return onRun(turn, refusal, { type: 'run.resumed', by: command.by.id, ...why(command) })
+}
+
+/** New caps, and another try for what the old ones stopped. */
+const acceptBudget = (turn: Turn, command: CommandOf<'budget'>): Verdict => {
+  const over = refuseEnded(turn)
+  if (over) return over
+  const { budget, by } = command
+  emit(turn, { type: 'run.budget_raised', budget, by: by.id, ...why(command) })
+  for (const { path, case: open } of [...turn.state.steps.values()]) {
+    if (open?.reason !== 'budget_exceeded') continue
+    closeCase(turn, path, { action: 'retry', by: by.id, reason: command.reason })
+    emit(turn, { type: 'step.retried', path, by: by.id, ...why(command) })
+  }
+  return applied(turn)
 }
 
 /** Undoes what was done, unless the caller says not to; a run that undoes already can be ended at once. */
@@ -83,6 +100,8 @@ export const accept = (turn: Turn, command: Command, observed: Observations = ne
       return acceptSignal(turn, command)
     case 'cancel':
       return acceptCancel(turn, command)
+    case 'budget':
+      return acceptBudget(turn, command)
     case 'pause':
       return acceptPause(turn, command)
     case 'resume':

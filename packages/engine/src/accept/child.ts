@@ -1,8 +1,9 @@
 // A child run ended: its result is that of the step that waits for it.
 import { type ChildResult, type CommandOf, type Failure, failure, type Verdict } from '@stepfleet/contracts'
+import { finishStep } from '../decide/confidence.ts'
 import { settleFailure } from '../decide/failure-policy.ts'
 import { isEnded } from '../state/state.ts'
-import { emit, type Turn } from '../turn.ts'
+import type { Turn } from '../turn.ts'
 import { applied } from './verdict.ts'
 
 const failureOf = (run: string, result: Exclude<ChildResult, { status: 'completed' }>): Failure => {
@@ -28,7 +29,7 @@ export const acceptChild = (turn: Turn, command: CommandOf<'child'>): Verdict =>
   const step = turn.state.steps.get(path)
   if (!step || isEnded(step) || step.phase !== 'waiting') return applied(turn)
   if (step.opening?.kind !== 'run' || step.opening.run !== child) return applied(turn)
-  if (result.status === 'completed') emit(turn, { type: 'step.completed', path, output: result.output })
+  if (result.status === 'completed') finishStep(turn, step, result.output)
   else settleFailure(turn, path, failureOf(child, result))
   return applied(turn)
 }

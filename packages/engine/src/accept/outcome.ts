@@ -1,13 +1,17 @@
 // Outcomes and losses. Whoever answers first wins: the first `done` of a step counts, from whatever attempt or
 // delivery; what comes after it was paid all the same and is noted.
 import { type CommandOf, type Failure, failure, type Outcome, type Usage, type Verdict } from '@stepfleet/contracts'
+import { finishStep } from '../decide/confidence.ts'
 import { closeCase } from '../decide/failure-policy.ts'
+import { nextWay } from '../decide/fallback.ts'
 import { retryAt } from '../decide/retry.ts'
 import { retryPolicy } from '../definition/compile/defaults.ts'
 import type { RetryPolicy } from '../definition/plan.ts'
+import { parsePath } from '../state/paths.ts'
 import {
   type AttemptState,
   isEnded,
+  isWhole,
   lastAttempt,
   lossesOf,
   POISON_LOSSES,
@@ -32,10 +36,7 @@ const unpaid = (step: StepState, { attempt, delivery, usage }: Outcome): { usage
 const complete = (turn: Turn, step: StepState, outcome: Outcome): void => {
   if (outcome.result.status !== 'done') return
   closeCase(turn, step.path, { action: 'late_result', by: outcome.worker, reason: 'the task answered after all' })
-  emit(turn, {
-    type: 'step.completed',
-    path: step.path,
-    output: outcome.result.output,
+  finishStep(turn, step, outcome.result.output, {
     attempt: outcome.attempt,
     delivery: outcome.delivery,
     worker: outcome.worker,
@@ -59,6 +60,22 @@ const policyOf = (turn: Turn, step: StepState): RetryPolicy => {
   return undeclaredOnce ? { ...plan.retry, attempts: 1 } : plan.retry
 }
 
+/** When a step must have ended, with what is around it; Redis milliseconds. */
+const deadlineOf = (turn: Turn, step: StepState): number => {
+  let first = turn.state.closing ? null : turn.state.deadlineAtMs
+  for (let at: string | null = step.path; at !== null; at = parsePath(at).parent) {
+    const around = turn.state.steps.get(at)
+    const deadlineMs = around && isWhole(around) ? planOf(turn.plan, around.node).deadlineMs : null
+    if (around && deadlineMs !== null) first = Math.min(first ?? Infinity, around.readyAtMs + deadlineMs)
+  }
+  return first ?? Infinity
+}
+
+const tooLate = (cause: Failure, waitMs: number): Failure => {
+  const message = `${cause.message}; the next attempt, in ${Math.ceil(waitMs / 1_000)} s, would come after the deadline`
+  return { ...cause, message: message.slice(0, 2_000) }
+}
+
 /** Records a failed attempt and whether another follows. */
 export const failAttempt = (
   turn: Turn,
@@ -70,7 +87,7 @@ export const failAttempt = (
   const { ns, run } = turn.state
   // what is still out while a run closes is waited for, not tried again
   const final = more.final || (turn.state.closing !== null && step.role !== 'compensation')
-  const next = final
+  const wanted = final
     ? null
     : retryAt(policyOf(turn, step), {
         failure: cause,
@@ -79,12 +96,13 @@ export const failAttempt = (
         seed: `${ns}~${run}.${step.path}.${attempt}`,
         nowMs: turn.nowMs,
       })
+  const next = wanted !== null && wanted < deadlineOf(turn, step) ? wanted : null
   const { outcome } = more
   emit(turn, {
     type: 'step.attempt_failed',
     path: step.path,
     attempt,
-    failure: cause,
+    failure: wanted === null || next !== null ? cause : tooLate(cause, wanted - turn.nowMs),
     ...(next === null ? {} : { retryAtMs: next }),
     ...(outcome ? { delivery: outcome.delivery, worker: outcome.worker, startedAtMs: outcome.claimedAtMs } : {}),
     ...(outcome ? unpaid(step, outcome) : {}),
@@ -93,7 +111,9 @@ export const failAttempt = (
 
 const release = (turn: Turn, step: StepState, outcome: Outcome): void => {
   if (outcome.result.status !== 'released') return
-  const { why, retryAfterMs } = outcome.result
+  const { why, retryAfterMs, reason } = outcome.result
+  const cause = failure('circuit_open', why)
+  const to = reason === 'circuit_open' ? nextWay(turn, step.path, cause) : null
   emit(turn, {
     type: 'step.lost',
     path: step.path,
@@ -102,8 +122,9 @@ const release = (turn: Turn, step: StepState, outcome: Outcome): void => {
     cause: 'released',
     worker: outcome.worker,
     why,
-    ...(retryAfterMs > 0 ? { nextAtMs: turn.nowMs + retryAfterMs } : {}),
+    ...(retryAfterMs > 0 && to === null ? { nextAtMs: turn.nowMs + retryAfterMs } : {}),
   })
+  if (to) emit(turn, { type: 'step.fallback', path: step.path, failure: cause, to })
 }
 
 /** True when this delivery is the one that is out. */
@@ -118,6 +139,7 @@ export const acceptOutcome = (turn: Turn, outcome: Outcome): Verdict => {
   if (!step || !record) return applied(turn)
   if (isEnded(step)) noteCost(turn, outcome, record, `the step was ${step.phase} already`)
   else if (outcome.attempt <= step.editedAfter) noteCost(turn, outcome, record, 'its input was edited since')
+  else if (step.answer !== null) noteCost(turn, outcome, record, 'an answer is in already')
   else if (outcome.result.status === 'done') complete(turn, step, outcome)
   else if (!isOut(step, outcome.attempt, outcome.delivery)) noteCost(turn, outcome, record, 'a newer delivery is out')
   else if (outcome.result.status === 'failed') failAttempt(turn, step, outcome.result.failure, { outcome })

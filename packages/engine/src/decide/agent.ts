@@ -1,9 +1,12 @@
 // agent: a model with tools, until it answers. Every model call and every tool call is a step of its own, so a
 // crash in turn 17 resumes in turn 17, and no tool call is left without its result.
 import { failure, type Json } from '@stepfleet/contracts'
+import { canonicalJson } from '../definition/canonical.ts'
+import { DEFAULT_MAX_IDENTICAL } from '../definition/compile/defaults.ts'
 import { toolPath, turnPath } from '../state/paths.ts'
 import { isEnded, type StepState } from '../state/state.ts'
-import { emit, type Looked, planOf, type Turn } from '../turn.ts'
+import { type Looked, planOf, type Turn } from '../turn.ts'
+import { finishStep } from './confidence.ts'
 import { settleFailure } from './failure-policy.ts'
 import { start } from './start.ts'
 import { turnOutput } from './tool-use.ts'
@@ -21,7 +24,40 @@ export const advanceAgent = (turn: Turn, agent: StepState): Looked => {
   const answer = turnOutput(turn, agent.path, agent.rounds)
   if (answer === null) return 'wait'
   if (answer.toolUses.length === 0) return finish(turn, agent, answer.text)
+  const stuck = isStuck(turn, agent)
+  if (stuck === null) return 'wait'
+  if (stuck) {
+    const names = [...new Set(answer.toolUses.map(({ name }) => name))].join(', ')
+    const message = `the last ${maxIdenticalOf(turn, agent)} turns asked for the same: ${names} with the same arguments`
+    settleFailure(turn, agent.path, failure('repeated_calls', message))
+    return 'done'
+  }
   return runTools(turn, agent, answer.toolUses.length)
+}
+
+const maxIdenticalOf = (turn: Turn, agent: StepState): number => {
+  const { body } = planOf(turn.plan, agent.node)
+  return body.kind === 'agent' ? body.maxIdentical : DEFAULT_MAX_IDENTICAL
+}
+
+/** What the tools of a turn are asked for, as text; null: a payload must be loaded first. */
+const askedIn = (turn: Turn, agent: StepState, number: number): string | null => {
+  const answer = turnOutput(turn, agent.path, number)
+  return answer && canonicalJson(answer.toolUses.map(({ name, input }) => [name, input]))
+}
+
+/** The same calls again and again, since a person last asked for it; null: a payload must be loaded first. */
+const isStuck = (turn: Turn, agent: StepState): boolean | null => {
+  const { rounds, roundsBefore } = agent
+  const most = maxIdenticalOf(turn, agent)
+  if (rounds - roundsBefore < most || turn.state.steps.has(toolPath(agent.path, rounds, 0))) return false
+  const newest = askedIn(turn, agent, rounds)
+  for (let number = rounds - 1; number > rounds - most; number -= 1) {
+    const asked = askedIn(turn, agent, number)
+    if (asked === null || newest === null) return null
+    if (asked !== newest) return false
+  }
+  return true
 }
 
 /** Starts the tools of the newest turn side by side; when all have ended, the next turn. */
@@ -46,7 +82,7 @@ const runTools = (turn: Turn, agent: StepState, uses: number): Looked => {
 const finish = (turn: Turn, agent: StepState, text: string): Looked => {
   const body = planOf(turn.plan, agent.node).body
   const output = body.kind === 'agent' && body.output ? parseAnswer(text) : { value: text }
-  if (output) emit(turn, { type: 'step.completed', path: agent.path, output: turn.values.pack(output.value) })
+  if (output) finishStep(turn, agent, turn.values.pack(output.value))
   else settleFailure(turn, agent.path, failure('malformed_output', 'the answer is not JSON', { class: 'permanent' }))
   return 'done'
 }

@@ -2,13 +2,15 @@
 // is that of what changed, never that of the run.
 import { LIMITS } from '@stepfleet/contracts'
 import { parsePath } from '../state/paths.ts'
-import { isEnded, type RunState, type StepState } from '../state/state.ts'
+import { isEnded, isOpen, type RunState, type StepState } from '../state/state.ts'
 import { emit, type Looked, type Turn } from '../turn.ts'
 import { advanceAgent } from './agent.ts'
 import { advanceBlock } from './block.ts'
 import { advanceClosing, mattersToClosing } from './closing.ts'
+import { judge } from './confidence.ts'
 import { advanceEach } from './each.ts'
 import { settleFailure } from './failure-policy.ts'
+import { advanceFallback } from './fallback.ts'
 import { beginStep, considerPath, finishRun, followUp, lookAtScope } from './graph.ts'
 import { admitRun } from './limits.ts'
 import { advanceRepeat } from './repeat.ts'
@@ -54,6 +56,7 @@ const lookAt = (turn: Turn, path: string): Looked => {
 const lookAtStep = (turn: Turn, step: StepState): Looked => {
   const { path } = step
   if (isEnded(step)) return step.role === 'step' && !turn.state.closing ? followUp(turn, step) : 'done'
+  if (step.phase === 'judging') return judge(turn, step)
   if (step.phase === 'failing') {
     if (step.failure) settleFailure(turn, path, step.failure)
     return 'done'
@@ -78,7 +81,8 @@ const startUnknown = (turn: Turn, path: string): Looked => {
   const { role, parent } = parsePath(path)
   if (role === 'compensation') return start(turn, path)
   const around = parent === null ? undefined : turn.state.steps.get(parent)
-  if (parent !== null && around?.phase !== 'waiting') return 'done'
+  if (role === 'fallback') return around?.fallback?.path === path ? start(turn, path) : 'done'
+  if (parent !== null && !(around && isOpen(around))) return 'done'
   return role === 'step' ? considerPath(turn, path) : start(turn, path)
 }
 
@@ -95,6 +99,7 @@ const lookAtRun = (turn: Turn): Looked => {
 
 /** A composite or waiting step that something happened to. */
 const lookAtOpen = (turn: Turn, step: StepState): Looked => {
+  if (step.fallback) return advanceFallback(turn, step, step.fallback.path)
   switch (step.opening?.kind) {
     case 'each':
       return advanceEach(turn, step)

@@ -3,6 +3,7 @@ import { type Effect, LIMITS, suspectQueue } from '@stepfleet/contracts'
 import { inputOf } from '../messages/inputs.ts'
 import { blankStep, lastAttempt, lossesOf, POISON_LOSSES } from '../state/state.ts'
 import { emit, type Looked, type Turn } from '../turn.ts'
+import { admitCall } from './budget.ts'
 import { settleFailure } from './failure-policy.ts'
 
 export const dispatch = (
@@ -26,12 +27,18 @@ export const dispatch = (
   const last = step && lastAttempt(step)
   // an answer to the input before an edit must not be taken for one to the input after it
   const again = last?.outcome === 'out' && last.attempt > (step?.editedAfter ?? 0) ? last : undefined
+  const attempt = again?.attempt ?? (last?.attempt ?? 0) + 1
+  const delivery = again ? again.delivery + 1 : 1
+  if ('model' in input.value) {
+    const admitted = admitCall(turn, path, { attempt, delivery, input: input.value })
+    if (admitted !== 'granted') return admitted
+  }
   const suspect = step !== undefined && lossesOf(step) >= POISON_LOSSES - 1
   const event = emit(turn, {
     type: 'step.dispatched',
     path,
-    attempt: again?.attempt ?? (last?.attempt ?? 0) + 1,
-    delivery: again ? again.delivery + 1 : 1,
+    attempt,
+    delivery,
     ...task,
     queue: suspect ? suspectQueue(task.queue) : task.queue,
     ...(step && step.edition > 1 ? { edition: step.edition } : {}),

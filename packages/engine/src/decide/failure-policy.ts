@@ -1,11 +1,12 @@
 // What becomes of a step that failed for good: a result, a case for the desk, a failure of what is around it, or the
 // end of the run.
 import { type CaseReason, type EventOf, type Failure, failure, type Json } from '@stepfleet/contracts'
-import { parsePath } from '../state/paths.ts'
+import { fallbackAround, parsePath, stepAround } from '../state/paths.ts'
 import { isEnded, openCase } from '../state/state.ts'
 import { emit, planOf, type Turn } from '../turn.ts'
 import { closeOrUndo } from './closing.ts'
-import { isTakenAround, takesFailures } from './layers.ts'
+import { goOn, nextWay } from './fallback.ts'
+import { blockAround, isTakenAround, takesFailures } from './layers.ts'
 
 export const caseId = (turn: Turn): string => `esc_${turn.state.run}_${turn.state.version + 1}`
 
@@ -13,6 +14,8 @@ export const caseReason = (cause: Failure): CaseReason => {
   if (cause.code === 'poison_step') return 'poison_step'
   if (cause.code === 'deadline_exceeded') return 'deadline_exceeded'
   if (cause.code === 'engine_failure') return 'engine_failure'
+  if (cause.code === 'low_confidence') return 'low_confidence'
+  if (cause.code === 'budget_exceeded') return 'budget_exceeded'
   if (cause.class === 'ambiguous') return 'ambiguous_state'
   return cause.class === 'transient' ? 'max_retries_exceeded' : 'permanent_failure'
 }
@@ -43,18 +46,31 @@ type Policy = 'escalate' | 'fail' | 'result' | { use: Json }
 /** The policy of a layer of a step, as its definition says. Null: nothing is said. */
 const saidOf = (turn: Turn, path: string): Policy | null => {
   const { node, role } = parsePath(path)
+  // what is done in place of a step, with its turns, is judged as the step would be
+  const replaced = role === 'fallback' || role === 'turn' ? fallbackAround(path) : null
+  if (replaced !== null) return saidOf(turn, replaced)
   const plan = planOf(turn.plan, node)
   if (takesFailures(plan) && role !== 'step') return 'result'
   return plan.onFailure === 'continue' ? 'result' : plan.onFailure
 }
 
+/** Something around the step has a fallback, which takes the failure. */
+const isReplacedAround = (turn: Turn, path: string, cause: Failure): boolean => {
+  const { role, parent } = parsePath(path)
+  if (role === 'turn' && parent !== null && nextWay(turn, parent, cause)) return true
+  for (let at = blockAround(path); at !== null; at = blockAround(at)) if (nextWay(turn, at, cause)) return true
+  return false
+}
+
 /** Of the step that failed. What is around it is asked only for what it says. */
-const policyOf = (turn: Turn, path: string): Policy => {
+const policyOf = (turn: Turn, path: string, cause: Failure): Policy => {
   const { role } = parsePath(path)
   // what is still out while a run closes is waited for, and no more than that
   if (turn.state.closing?.awaited.includes(path)) return 'result'
   if (role === 'compensation') return 'escalate'
-  return saidOf(turn, path) ?? (isTakenAround(turn.plan, path) ? 'fail' : 'escalate')
+  const said = saidOf(turn, path)
+  if (said !== null) return said
+  return isTakenAround(turn.plan, path) || isReplacedAround(turn, path, cause) ? 'fail' : 'escalate'
 }
 
 const failed = (turn: Turn, path: string, cause: Failure, more: { use?: Json; outward?: true } = {}): void => {
@@ -64,10 +80,10 @@ const failed = (turn: Turn, path: string, cause: Failure, more: { use?: Json; ou
   emit(turn, { type: 'step.failed', path, failure: cause, ...output, ...(outward ? { outward } : {}) })
 }
 
-/** Fails one layer; true: somebody has taken it. An iteration, or a turn, is none to anybody: what it is part of is. */
+/** Fails one layer; true: somebody has taken it. An iteration, a turn or a fallback is none to anybody: what it is part of is. */
 const failLayer = (turn: Turn, path: string, cause: Failure, policy: Policy): boolean => {
   const { role } = parsePath(path)
-  const isWhole = role !== 'iteration' && role !== 'turn'
+  const isWhole = role !== 'iteration' && role !== 'turn' && role !== 'fallback'
   // code is told of every failure, and says itself what becomes of it
   const isResult = policy === 'result' || role === 'compensation' || (turn.plan.code && typeof policy !== 'object')
   if (isWhole && isResult) failed(turn, path, cause)
@@ -84,13 +100,14 @@ const failLayer = (turn: Turn, path: string, cause: Failure, policy: Policy): bo
  * the failure. Nothing does: the run fails. `decided`: a person has said that the step fails, and is not asked again.
  */
 const settle = (turn: Turn, path: string, cause: Failure, decided: boolean): void => {
-  const { node } = parsePath(path)
+  const whole = stepAround(path)
   for (let at: string | null = path; at !== null; at = parsePath(at).parent) {
     const around = turn.state.steps.get(at)
     // it was cancelled while this was waited for
     if (at !== path && around && isEnded(around)) return
-    const policy: Policy = at === path ? policyOf(turn, at) : (saidOf(turn, at) ?? 'fail')
-    const isDecided = decided && parsePath(at).node === node
+    if (at !== path && goOn(turn, at, cause)) return
+    const policy: Policy = at === path ? policyOf(turn, at, cause) : (saidOf(turn, at) ?? 'fail')
+    const isDecided = decided && stepAround(at) === whole
     if (policy === 'escalate' && !isDecided) {
       escalate(turn, at, cause)
       return
@@ -126,6 +143,7 @@ const isForAPerson = (turn: Turn, path: string): boolean =>
 
 /** Applies the policy of a step that failed for good. */
 export const settleFailure = (turn: Turn, path: string, cause: Failure): void => {
+  if (goOn(turn, path, cause)) return
   if (parsePath(path).role === 'tool') settleTool(turn, path, cause)
   else if (cause.class === 'ambiguous' && isForAPerson(turn, path)) escalate(turn, path, cause)
   else settle(turn, path, cause, DECIDED.has(cause.code))

@@ -3,7 +3,7 @@ import type { Json } from '@stepfleet/contracts'
 import type { StepPlan } from '../definition/plan.ts'
 import { render } from '../scope.ts'
 import { innerPath, parsePath } from '../state/paths.ts'
-import { hasCompleted, isEnded, type RunState, type StepState } from '../state/state.ts'
+import { hasCompleted, isEnded, isOpen, type RunState, type StepState } from '../state/state.ts'
 import { emit, type Looked, load, planOf, scopeOf, type Turn } from '../turn.ts'
 import { closeOrUndo } from './closing.ts'
 import { advanceCode } from './code.ts'
@@ -14,7 +14,7 @@ import { start } from './start.ts'
 export const lookAtScope = (turn: Turn, prefix: string): Looked => {
   const block = prefix === '' ? null : turn.state.steps.get(prefix)
   // a block that waits for a person begins nothing new
-  if (block === undefined || (block && block.phase !== 'waiting')) return 'done'
+  if (block === undefined || (block && !isOpen(block))) return 'done'
   return considerAll(turn, prefix, scopeOf(turn.plan, block?.node ?? '').names)
 }
 
@@ -22,7 +22,7 @@ const considerAll = (turn: Turn, prefix: string, names: Iterable<string>): Looke
   let looked: Looked = 'done'
   for (const name of names) {
     const block = prefix === '' ? null : turn.state.steps.get(prefix)
-    if (turn.state.endedAtMs !== null || turn.state.closing || (block && block.phase !== 'waiting')) return 'done'
+    if (turn.state.endedAtMs !== null || turn.state.closing || (block && !isOpen(block))) return 'done'
     const path = innerPath(prefix, name)
     if (!turn.state.steps.has(path) && considerPath(turn, path) === 'wait') looked = 'wait'
   }
@@ -33,7 +33,7 @@ const considerAll = (turn: Turn, prefix: string, names: Iterable<string>): Looke
 export const followUp = (turn: Turn, step: StepState): Looked => {
   const { scope, name } = planOf(turn.plan, step.node)
   const block = step.parent === null ? null : turn.state.steps.get(step.parent)
-  if (block && block.phase !== 'waiting') return 'done'
+  if (block && !isOpen(block)) return 'done'
   const dependents = scopeOf(turn.plan, scope).dependents.get(name) ?? []
   const looked = considerAll(turn, step.parent ?? '', dependents)
   if (looked === 'wait' || step.parent !== null) return looked

@@ -8,7 +8,7 @@ import { closeOrUndo } from './closing.ts'
 import { expressionFailure, settleFailure } from './failure-policy.ts'
 import { hold } from './hold.ts'
 
-type Refusal = Extract<Answer, { granted: false }>
+type Refusal = Extract<Answer, { kind: 'limit'; granted: false }>
 type Taken = 'granted' | 'wait' | Refusal | { failed: string }
 
 /** The text of a limit's key; a key that is no text is shown as JSON. */

@@ -20,6 +20,9 @@ export const unit = (text: string): number => {
 export const mayRepeat = (failure: Failure, effect: Effect): boolean =>
   failure.class === 'transient' || (failure.class === 'ambiguous' && effect !== 'once')
 
+const isTriedAgain = ({ never, only }: RetryPolicy, { code }: Failure): boolean =>
+  !never.includes(code) && (only === null || only.includes(code))
+
 /**
  * Time of the next attempt, or null when none follows.
  * @param used attempts of this series so far, this one too
@@ -30,7 +33,7 @@ export const retryAt = (
   context: { failure: Failure; effect: Effect; used: number; seed: string; nowMs: number },
 ): number | null => {
   const { failure, effect, used, seed, nowMs } = context
-  if (!mayRepeat(failure, effect) || used >= policy.attempts || policy.never.includes(failure.code)) return null
+  if (!mayRepeat(failure, effect) || used >= policy.attempts || !isTriedAgain(policy, failure)) return null
   const ceiling = Math.min(policy.maxMs, policy.initialMs * policy.factor ** (used - 1))
   const wait = Math.round(unit(seed) * ceiling)
   return nowMs + Math.max(wait, failure.retryAfterMs ?? 0)

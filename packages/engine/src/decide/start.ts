@@ -6,6 +6,7 @@ import { emit, type Looked, planOf, type Turn } from '../turn.ts'
 import { takeCached } from './cache.ts'
 import { dispatch } from './dispatch.ts'
 import { settleFailure } from './failure-policy.ts'
+import { modelOf } from './fallback.ts'
 import { holdForTool } from './hold.ts'
 import { layerOf } from './layers.ts'
 import { admitStep } from './limits.ts'
@@ -47,7 +48,7 @@ const begin = (turn: Turn, path: string, plan: StepPlan): Looked => {
   switch (body.kind) {
     case 'llm':
       return dispatch(turn, path, {
-        queue: llmQueue(modelOf(turn, path, body.model)),
+        queue: llmQueue(modelOf(turn, path)),
         effect: plan.effect ?? 'read',
         timeoutMs: plan.timeoutMs,
       })
@@ -75,12 +76,9 @@ const begin = (turn: Turn, path: string, plan: StepPlan): Looked => {
   }
 }
 
-const modelOf = (turn: Turn, path: string, model: string): string => turn.state.steps.get(path)?.edit?.model ?? model
-
 const startTurn = (turn: Turn, path: string, plan: StepPlan): Looked => {
   if (plan.body.kind !== 'agent') return 'done'
-  const model = modelOf(turn, path, plan.body.model)
-  return dispatch(turn, path, { queue: llmQueue(model), effect: 'read', timeoutMs: plan.timeoutMs })
+  return dispatch(turn, path, { queue: llmQueue(modelOf(turn, path)), effect: 'read', timeoutMs: plan.timeoutMs })
 }
 
 /** A tool use of an agent: an unknown name is an answer to the model, not a task. */

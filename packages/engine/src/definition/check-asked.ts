@@ -4,7 +4,17 @@ import { isMap } from '../expressions/values.ts'
 import { validate } from './validate.ts'
 
 /** Code says itself when and how often a step runs, so these mean nothing there. */
-const FLOW: readonly string[] = ['needs', 'needs_any', 'if', 'each', 'repeat', 'steps', 'output']
+const FLOW: readonly string[] = [
+  'needs',
+  'needs_any',
+  'if',
+  'each',
+  'repeat',
+  'steps',
+  'output',
+  'fallback',
+  'confidence',
+]
 const SHOWN = 5
 
 /** The same shape without anything that an expression or a secret would be: code has literals, and marks secrets itself. */

@@ -39,6 +39,8 @@ export interface RetryPolicy {
   factor: number
   maxMs: number
   never: readonly FailureCode[]
+  /** null: every failure that may be. */
+  only: readonly FailureCode[] | null
 }
 
 export interface ModelSettings {
@@ -52,6 +54,8 @@ export interface ModelSettings {
 export interface LlmBody {
   kind: 'llm'
   model: string
+  /** Models to go on with, in this order. */
+  fallback: readonly string[]
   system: Template | null
   messages: readonly { role: 'user' | 'assistant'; content: Template }[]
   /** JSON Schema of the answer; null: text. */
@@ -75,11 +79,15 @@ export interface AgentTool {
 export interface AgentBody {
   kind: 'agent'
   model: string
+  /** Models to go on with, in this order. */
+  fallback: readonly string[]
   system: Template | null
   prompt: Template
   output: Record<string, Json> | null
   settings: ModelSettings
   maxTurns: number
+  /** Turns in a row that may ask for the same. */
+  maxIdentical: number
   tools: readonly AgentTool[]
 }
 
@@ -168,6 +176,9 @@ export interface StepPlan {
   cache: { key: Template | null; ttlMs: number } | null
   /** It has a compensation: the step of id `<id>/compensate-1`. */
   compensated: boolean
+  /** Another step is done in its place when it fails: the one of id `<id>/fallback-1`. */
+  hasFallback: boolean
+  confidence: { min: number; from: Template } | null
 }
 
 /** The steps of the definition, or of one block, by their ids in the order of the definition. */

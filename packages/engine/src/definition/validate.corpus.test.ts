@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { validate } from './validate.ts'
 import { AGENTS } from './validation/corpus/agents.fixture.ts'
 import { EXPRESSIONS } from './validation/corpus/expressions.fixture.ts'
+import { FALLBACKS } from './validation/corpus/fallbacks.fixture.ts'
 import { KINDS } from './validation/corpus/kinds.fixture.ts'
 import { KNOWN } from './validation/corpus/known.fixture.ts'
 import { MODIFIERS } from './validation/corpus/modifiers.fixture.ts'
@@ -22,6 +23,7 @@ describe.each([
   ['nesting', NESTING],
   ['modifiers', MODIFIERS],
   ['compensations', UNDO],
+  ['fallbacks, confidence, budgets', FALLBACKS],
   ['tools of agents', AGENTS],
   ['what is known of values', KNOWN],
   ['not built yet', UNBUILT],
@@ -35,7 +37,18 @@ describe.each([
 })
 
 describe('the corpus', () => {
-  const all = [...SHAPE, ...KINDS, ...NESTING, ...MODIFIERS, ...UNDO, ...AGENTS, ...KNOWN, ...UNBUILT, ...EXPRESSIONS]
+  const all = [
+    ...SHAPE,
+    ...KINDS,
+    ...NESTING,
+    ...MODIFIERS,
+    ...UNDO,
+    ...FALLBACKS,
+    ...AGENTS,
+    ...KNOWN,
+    ...UNBUILT,
+    ...EXPRESSIONS,
+  ]
   it('shows every code', () => {
     const shown = new Set(all.flatMap((one) => one.errors.map(([, code]) => code)))
     expect(VALIDATION_CODES.filter((code) => !shown.has(code))).toEqual([])

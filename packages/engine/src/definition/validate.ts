@@ -1,5 +1,6 @@
 // Registration: everything that is wrong with a definition, said at once and in plain words.
-import { type Definition, type Json, LIMITS, type ProblemError } from '@stepfleet/contracts'
+import { type Definition, defaultPrices, type Json, LIMITS, type ProblemError } from '@stepfleet/contracts'
+import { checkBudget } from './validation/budget.ts'
 import { type Findings, newFindings } from './validation/findings.ts'
 import { checkGraph } from './validation/graph.ts'
 import { checkRawSteps } from './validation/kinds.ts'
@@ -25,7 +26,7 @@ const checkWhole = (definition: Definition, findings: Findings): void => {
 }
 
 /** Everything that looks at the definition as a whole; `definition` is what its shape left of `original`. */
-const checkMeaning = (definition: Definition, original: Json, findings: Findings): void => {
+const checkMeaning = (definition: Definition, original: Json, priced: readonly string[], findings: Findings): void => {
   const kinds = checkRawSteps(original, findings)
   checkWhole(definition, findings)
   if (kinds === null) return
@@ -37,14 +38,15 @@ const checkMeaning = (definition: Definition, original: Json, findings: Findings
   }
   const mentioned = checkTemplates(definition, top, spots, findings)
   checkGraph(spots, mentioned, findings)
+  checkBudget(definition, spots, priced, findings)
 }
 
 /**
  * Validates a definition as a user wrote it. All errors come at once, each with its dotted place
  * (`steps.report.llm.model`), a stable code, a plain message and, where there is one, the nearest right
- * spelling. A definition that passes can be compiled.
+ * spelling. A definition that passes can be compiled. `priced`: the models whose price is known.
  */
-export const validate = (raw: unknown): Validation => {
+export const validate = (raw: unknown, priced: readonly string[] = Object.keys(defaultPrices.models)): Validation => {
   const findings = newFindings()
   const copy = copyJson(raw, [], findings)
   // what is cut out while checking must not change what the raw steps are judged by
@@ -52,7 +54,7 @@ export const validate = (raw: unknown): Validation => {
   if (!copy.ok || !original.ok) return { ok: false, errors: findings.errors }
   refuseUnsupported(copy.value, findings)
   const definition = checkShape(copy.value, findings)
-  if (definition) checkMeaning(definition, original.value, findings)
+  if (definition) checkMeaning(definition, original.value, priced, findings)
   if (findings.errors.length > 0 || !definition) return { ok: false, errors: findings.errors }
   return { ok: true, definition, warnings: findings.warnings }
 }

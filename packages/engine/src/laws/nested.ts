@@ -161,6 +161,45 @@ const nothingInsideAfterTheEnd: LawByPlan = () => (events) => {
   return found
 }
 
+/** The answer of a step with a confidence counts only once it was judged. */
+const answersAreJudged: LawByPlan = (plan) => (events) =>
+  events.flatMap((event) => {
+    if (event.type !== 'step.completed' || event.attempt === undefined) return []
+    const { role } = parsePath(event.path)
+    if (role === 'turn' || role === 'tool' || !planOf(plan, event.path)?.confidence) return []
+    return [violation('answers_are_judged', event, `${event.path} completed without a look at its confidence`)]
+  })
+
+/** Models in their order, then what is done in place of the step; never after what nobody knows, or while it is open. */
+const fallbacksInOrder: LawByPlan = (plan) => (events) => {
+  const models = new Map<string, string>()
+  const inPlace = new Set<string>()
+  const found: Violation[] = []
+  for (const event of events) {
+    if (!isAboutStep(event)) continue
+    const complain = (detail: string) => found.push(violation('fallbacks_in_order', event, `${event.path}: ${detail}`))
+    if (event.type === 'step.retried' || hasEnded(event)) {
+      for (const path of [...models.keys(), ...inPlace]) {
+        if (path === event.path || isInside(path, event.path)) models.delete(path)
+        if (path === event.path || isInside(path, event.path)) inPlace.delete(path)
+      }
+    }
+    if (event.type === 'step.dispatched' && inPlace.has(event.path)) complain('went out though its fallback had begun')
+    if (event.type !== 'step.fallback') continue
+    const { to, failure } = event
+    if (failure.class === 'ambiguous') complain('nobody knows what happened')
+    if ('step' in to) inPlace.add(event.path)
+    else {
+      const body = planOf(plan, event.path)?.body
+      const all = body?.kind === 'llm' || body?.kind === 'agent' ? [body.model, ...body.fallback] : []
+      const before = models.get(event.path)
+      if (all.indexOf(to.model) <= (before === undefined ? 0 : all.indexOf(before))) complain(`${to.model} is not next`)
+      models.set(event.path, to.model)
+    }
+  }
+  return found
+}
+
 /** A step with `needs_any` begins, in each run of its block, only when one of them has completed. */
 const needsAnyAreMet: LawByPlan = (plan) => (events) => {
   const completed = new Set<string>()
@@ -272,6 +311,8 @@ export const NESTED_LAWS: Readonly<Record<string, LawByPlan>> = {
   items_in_order: itemsInOrder,
   concurrency_is_kept: concurrencyIsKept,
   races_end_when_met: racesEndWhenMet,
+  answers_are_judged: answersAreJudged,
+  fallbacks_in_order: fallbacksInOrder,
   nothing_inside_after_the_end: nothingInsideAfterTheEnd,
   needs_any_are_met: needsAnyAreMet,
   children_answer: childrenAnswer,

@@ -15,6 +15,7 @@ const ENDS_STEP: ReadonlySet<Event['type']> = new Set([
   'step.skipped',
   'step.overridden',
   'step.escalated',
+  'step.fallback',
 ])
 
 /** True for a fact that may have cancelled something. */

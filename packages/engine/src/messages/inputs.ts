@@ -1,5 +1,6 @@
 // inputs: what a task is given, rendered from the state. The same state gives the same input, whenever it is asked.
 import { type Failure, failure, type Json, type LlmInput, type ToolInput } from '@stepfleet/contracts'
+import { modelOf } from '../decide/fallback.ts'
 import { toolUseOf } from '../decide/tool-use.ts'
 import type { AgentBody, LlmBody } from '../definition/plan.ts'
 import { holdsSecretMarker } from '../expressions.ts'
@@ -33,7 +34,7 @@ const llmInput = (turn: Turn, step: StepState, body: LlmBody): Input<LlmInput> =
   return {
     ok: true,
     value: {
-      model: step.edit?.model ?? body.model,
+      model: modelOf(turn, step.path),
       messages: step.edit?.prompt === undefined ? messages : [{ role: 'user', content: step.edit.prompt }],
       settings: body.settings,
       ...(system ? { system: text(system.value) } : {}),
@@ -70,7 +71,7 @@ const turnInput = (turn: Turn, step: StepState, body: AgentBody): Input<LlmInput
   return {
     ok: true,
     value: {
-      model: step.edit?.model ?? body.model,
+      model: modelOf(turn, step.path),
       messages: [{ role: 'user', content: text(prompt.value) }],
       settings: body.settings,
       ...(system ? { system: text(system.value) } : {}),

@@ -17,10 +17,11 @@ import {
 import { parsePath } from '../state/paths.ts'
 import { lastAttempt, type StepState } from '../state/state.ts'
 import { planOf, type Turn } from '../turn.ts'
+import { budgetMessages, type Settle, unusedReservations } from './budgets.ts'
 import { type ChildStart, childMessages } from './children.ts'
 import { inputOf } from './inputs.ts'
 import { noticesOf } from './notices.ts'
-import { cacheMessages, placeMessages } from './places.ts'
+import { cacheMessages, placeMessages, unusedPlaces } from './places.ts'
 
 /** A job to publish. */
 export type Job =
@@ -38,6 +39,8 @@ export type Message =
   | { kind: 'release'; key: string; path: string }
   /** A finished output, to be taken again for a while. */
   | { kind: 'cache'; key: string; ttlMs: number; output: Payload }
+  /** What a model call used, of what was reserved for it. */
+  | Settle
 
 /** The task of a dispatched step as it is out now; null: a payload must be loaded first. */
 const taskOf = (turn: Turn, event: EventOf<'step.dispatched'>, input: LlmInput | ToolInput): Message => {
@@ -90,5 +93,9 @@ export const messagesOf = (turn: Turn, event: Event): Message[] => {
     ...childMessages(turn, event),
     ...placeMessages(turn, event),
     ...cacheMessages(turn, event),
+    ...budgetMessages(turn, event),
   ]
 }
+
+/** What was granted in this turn, and is not used after all. */
+export const unusedAnswers = (turn: Turn): Message[] => [...unusedPlaces(turn), ...unusedReservations(turn)]

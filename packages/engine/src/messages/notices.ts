@@ -44,7 +44,9 @@ const openedNotice = (
   const step = steps.get(event.path)
   const isTask = step !== undefined && (step.attempts.length > 0 || step.approval?.gate === true)
   const input = isTask ? inputOf(turn, step) : null
-  const show = 'show' in event && event.show ? load(turn, event.show) : undefined
+  // what was asked for a decision on, or the answer that was not sure enough
+  const given = 'show' in event ? event.show : (step?.answer ?? undefined)
+  const show = given ? load(turn, given) : undefined
   const payload: EscalationNotice = {
     type: 'opened',
     ns,

@@ -11,6 +11,8 @@ const more = (event: Event): string => {
       return `${event.attempt} ${event.failure.code}${event.retryAtMs === undefined ? '' : ', again'}`
     case 'step.failed':
       return event.failure.code
+    case 'step.fallback':
+      return `${event.failure.code} → ${'model' in event.to ? event.to.model : event.to.step}`
     case 'step.skipped':
       return event.because
     case 'step.escalated':

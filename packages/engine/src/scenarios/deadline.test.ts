@@ -1,4 +1,5 @@
 // A deadline: all of a step, from when it was first ready, with retries and everything inside.
+import { failure } from '@stepfleet/contracts'
 import { describe, expect, it } from 'vitest'
 import { wakeAt } from '../state/timers.ts'
 import { MODEL, moduleTool, workflow } from './things.fixture.ts'
@@ -16,11 +17,30 @@ describe('deadline', () => {
     expect(w.done('a', 'late')).toEqual(['escalation.resolved a late_result', 'step.completed a', 'run.completed'])
   })
 
-  it('counts the backoff in', () => {
-    const w = new World(workflow({ a: { tool: 'find', deadline: '1m', retry: { initial: '10m', max: '10m' } } }), TOOLS)
+  it('is not waited for when the next attempt would come after it', () => {
+    const asked = failure('rate_limited', 'too many requests', { retryAfterMs: 171_000 })
+    const w = new World(workflow({ a: { tool: 'find', deadline: '1m' } }), TOOLS)
     w.start()
-    w.fails('a')
-    expect(w.wake({}, 61_000)).toContain('step.escalated a deadline_exceeded')
+    expect(w.fails('a', asked)).toEqual([
+      'step.attempt_failed a 1 rate_limited',
+      'step.escalated a max_retries_exceeded',
+    ])
+    expect(w.step('a').failure?.message).toBe(
+      'too many requests; the next attempt, in 171 s, would come after the deadline',
+    )
+  })
+
+  it('of the run, or of what is around a step, ends its retries too', () => {
+    const asked = failure('rate_limited', 'too many requests', { retryAfterMs: 171_000 })
+    const inside = new World(workflow({ a: { deadline: '1m', steps: { b: { tool: 'find' } } } }), TOOLS)
+    inside.start()
+    expect(inside.fails('a/b', asked)[0]).toBe('step.attempt_failed a/b 1 rate_limited')
+    const run = new World(workflow({ a: { tool: 'find' } }, { deadline: '2m' }), TOOLS)
+    run.start()
+    expect(run.fails('a', asked)[0]).toBe('step.attempt_failed a 1 rate_limited')
+    const free = new World(workflow({ a: { tool: 'find' } }), TOOLS)
+    free.start()
+    expect(free.fails('a', asked)[0]).toBe('step.attempt_failed a 1 rate_limited, again')
   })
 
   it('is a result where failures are', () => {

@@ -14,6 +14,7 @@ import {
   type Json,
   type Observation,
   type Outcome,
+  type ReleaseReason,
   type Task,
   type ToolManifest,
   taskId,
@@ -71,7 +72,7 @@ export class World {
   readonly tools: Map<string, ToolManifest>
   /** What the world answers an ask. */
   answer: (ask: Ask) => Answer = (ask) =>
-    ask.kind === 'limit' ? { kind: 'limit', granted: true } : { kind: 'cache', found: null }
+    ask.kind === 'cache' ? { kind: 'cache', found: null } : { kind: ask.kind, granted: true }
   nowMs = 1_000
   /** Of the last command. */
   verdict: Verdict = { status: 'applied', seq: 0 }
@@ -118,8 +119,14 @@ export class World {
     return this.give({ type: 'child', ...this.#base(WORKER), path, child, result })
   }
 
-  releases(path: string, retryAfterMs: number, about: Delivery = {}): string[] {
-    return this.#outcome(path, about, { status: 'released', why: 'circuit open', retryAfterMs })
+  releases(path: string, retryAfterMs: number, about: Delivery & { reason?: ReleaseReason } = {}): string[] {
+    const { reason } = about
+    return this.#outcome(path, about, {
+      status: 'released',
+      why: 'circuit open',
+      retryAfterMs,
+      ...(reason === undefined ? {} : { reason }),
+    })
   }
 
   /** The worker that holds the task died. */
@@ -162,6 +169,10 @@ export class World {
   /** Paths of the tasks that are out. */
   get out(): string[] {
     return [...this.state.steps.values()].filter((step) => step.phase === 'scheduled').map((step) => step.path)
+  }
+
+  raise(budget: CommandOf<'budget'>['budget']): string[] {
+    return this.give({ type: 'budget', ...this.#base(ANN), budget })
   }
 
   signal(name: string, payload: Json): string[] {

@@ -11,14 +11,25 @@ import {
   type RunState,
   type StepState,
 } from './state.ts'
-import { cancelInside, closeRun, cutAllBut, end, enter, listen, reopen, stepOf, wakeListener } from './transitions.ts'
+import {
+  cancelInside,
+  closeRun,
+  cutAllBut,
+  end,
+  enter,
+  listen,
+  reopen,
+  standIn,
+  stepOf,
+  wakeListener,
+} from './transitions.ts'
 
 const attemptOf = (step: StepState, attempt: number): AttemptState | undefined =>
   step.attempts.find((record) => record.attempt === attempt)
 
 const closeAttempt = (
   step: StepState,
-  event: EventOf<'step.completed'> | EventOf<'step.attempt_failed'>,
+  event: EventOf<'step.completed'> | EventOf<'step.answered'> | EventOf<'step.attempt_failed'>,
   outcome: 'completed' | 'failed',
 ): void => {
   const record = event.attempt === undefined ? undefined : attemptOf(step, event.attempt)
@@ -87,6 +98,16 @@ const retried = (state: RunState, event: EventOf<'step.retried'>): void => {
   reopen(state, step, event.atMs)
 }
 
+/** Another model has the attempts of its own; the turns of an agent that follow are its too. */
+const goOnWith = (state: RunState, step: StepState, model: string, atMs: number): void => {
+  step.model = model
+  // an attempt that nobody began goes on
+  if (lastAttempt(step)?.outcome !== 'out') step.attemptsBefore = lastAttempt(step)?.attempt ?? 0
+  step.failure = null
+  if (step.role === 'turn') stepOf(state, step.parent ?? '', atMs).model = model
+  enter(state, step, 'pending')
+}
+
 /** An answer to a person's question: a plain approval completes by a fact of its own, a gate opens or fails. */
 const approvalGiven = (state: RunState, event: EventOf<'approval.given'>): void => {
   const step = stepOf(state, event.path, event.atMs)
@@ -126,6 +147,7 @@ const folders: Folders = {
     state.trace = event.trace ?? null
     state.parent = event.parent ?? null
     state.deadlineAtMs = event.deadlineAtMs ?? null
+    state.budget = event.budget ?? null
     state.startedAtMs = event.atMs
     state.agenda.add('')
   },
@@ -182,6 +204,20 @@ const folders: Folders = {
     step.failure = null
     end(state, step, 'completed', event.atMs, event.output)
   },
+  'step.answered': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    closeAttempt(step, event, 'completed')
+    if (event.usage) addUsage(state.cost, event.usage)
+    step.answer = event.output
+    step.failure = null
+    enter(state, step, 'judging')
+  },
+  'step.fallback': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    const { to, failure, atMs } = event
+    if ('model' in to) goOnWith(state, step, to.model, atMs)
+    else standIn(state, step, to.step, failure, atMs)
+  },
   'step.failed': (state, event) => {
     const step = stepOf(state, event.path, event.atMs)
     step.failure = event.failure
@@ -226,6 +262,9 @@ const folders: Folders = {
     if (buffer) buffer.push(event.payload)
     else state.signals.set(event.name, [event.payload])
     wakeListener(state, event.name)
+  },
+  'run.budget_raised': (state, event) => {
+    state.budget = { ...state.budget, ...event.budget }
   },
   'run.paused': (state, event) => {
     state.paused = { by: event.by, reason: event.reason ?? null, atMs: event.atMs }

@@ -2,9 +2,9 @@
 
 /**
  * What a step is to its parent: a step of a scope, an item of an `each`, an iteration of a `repeat`, a model call or a
- * tool use of an agent, or what undoes a step.
+ * tool use of an agent, what is done in its place when it has failed, or what undoes it.
  */
-export type Role = 'step' | 'item' | 'iteration' | 'turn' | 'tool' | 'compensation'
+export type Role = 'step' | 'item' | 'iteration' | 'turn' | 'tool' | 'fallback' | 'compensation'
 
 export interface PathParts {
   /** Id of its plan step: the path without items, iterations and turns. */
@@ -14,7 +14,7 @@ export interface PathParts {
   parent: string | null
   /** Item number, or number of the tool use in its turn. */
   index: number | null
-  /** Turn of an agent, or iteration, from 1. */
+  /** Turn of an agent, iteration, or time a fallback was needed, from 1. */
   turn: number | null
 }
 
@@ -22,9 +22,15 @@ const LAYERS = /\[\d+\]|\/iter-\d+|\/turn-\d+\/(?:llm|tool-\d+)/g
 const ITEM = /^(.*)\[(\d+)\]$/
 const ITERATION = /^(.*)\/iter-(\d+)$/
 const TURN = /^(.*)\/turn-(\d+)\/(?:llm|tool-(\d+))$/
+const FALLBACK = /^(.*)\/fallback-(\d+)$/
+const FALLBACKS = /\/fallback-\d+/g
 const UNDO = '/compensate-1'
 
-const nodeOf = (path: string): string => path.replace(LAYERS, '')
+/** Every fallback of a step is the same plan step, however often it was needed. */
+const nodeOf = (path: string): string => {
+  const node = path.replace(LAYERS, '')
+  return node.includes('/fallback-') ? node.replace(FALLBACKS, '/fallback-1') : node
+}
 
 /** A step's name at the end: what is before it is the block it stands in. */
 const asStep = (path: string): PathParts => {
@@ -33,7 +39,7 @@ const asStep = (path: string): PathParts => {
   return { node: nodeOf(path), role: 'step', parent, index: null, turn: null }
 }
 
-/** `search` · `search[3]` · `block/inner` · `draft/iter-2` · `work/turn-17/llm` · `work/turn-17/tool-0` · `mail/compensate-1`. */
+/** `search` · `search[3]` · `block/inner` · `draft/iter-2` · `work/turn-17/llm` · `work/turn-17/tool-0` · `mail/fallback-1` · `mail/compensate-1`. */
 export const parsePath = (path: string): PathParts => {
   if (!path.includes('[') && !path.includes('/')) {
     return { node: path, role: 'step', parent: null, index: null, turn: null }
@@ -50,6 +56,10 @@ export const parsePath = (path: string): PathParts => {
   if (iteration) {
     return { node, role: 'iteration', parent: iteration[1] ?? null, index: null, turn: Number(iteration[2]) }
   }
+  const fallback = FALLBACK.exec(path)
+  if (fallback) {
+    return { node, role: 'fallback', parent: fallback[1] ?? null, index: null, turn: Number(fallback[2]) }
+  }
   if (path.endsWith(UNDO)) {
     return { node, role: 'compensation', parent: path.slice(0, -UNDO.length), index: null, turn: null }
   }
@@ -62,6 +72,13 @@ export const turnPath = (agent: string, turn: number): string => `${agent}/turn-
 export const toolPath = (agent: string, turn: number, use: number): string => `${agent}/turn-${turn}/tool-${use}`
 /** Path of what undoes a step; also the id of its plan step. */
 export const undoPath = (path: string): string => `${path}${UNDO}`
+/** Path of what is done in place of a step, the `time`-th time that it is needed; with 1 the id of its plan step. */
+export const fallbackPath = (path: string, time: number): string => `${path}/fallback-${time}`
+/** The innermost step in whose place a path is done, or null. */
+export const fallbackAround = (path: string): string | null => {
+  const cut = path.lastIndexOf('/fallback-')
+  return cut < 0 ? null : path.slice(0, cut)
+}
 /** A step of the scope at `prefix`: the top is empty. The same for ids. */
 export const innerPath = (prefix: string, name: string): string => (prefix === '' ? name : `${prefix}/${name}`)
 

@@ -6,7 +6,7 @@ import { type AttemptState, blankStep, createState, isEnded, type RunState, type
 import { armAllTimers } from './timers.ts'
 
 /** Counted up when the state's shape changes; a snapshot of another version is not read. */
-export const SNAPSHOT_VERSION = 2
+export const SNAPSHOT_VERSION = 3
 
 type StoredAttempt = Partial<AttemptState> & { dispatchedAtMs: number }
 type StoredStep = Omit<Partial<StepState>, 'attempts'> & { path: string; attempts?: StoredAttempt[] }

@@ -2,6 +2,7 @@
 // never stored: losing it costs time, never truth.
 import type {
   AgentToolBinding,
+  BudgetDefinition,
   Carrier,
   CaseReason,
   Cost,
@@ -26,12 +27,13 @@ import { parsePath, type Role } from './paths.ts'
  * - `scheduled`: a task is out. Left by an outcome, a loss, a time-out, an operator.
  * - `retrying`: the next attempt or delivery waits for its time, or for something outside the run.
  * - `waiting`: a composite, an approval, a wait, a signal or a child run that is open.
+ * - `judging`: an answer is in, and its confidence not yet judged.
  * - `failing`: failed for good, its policy not yet applied. Never survives a decide.
  * - `escalated`: a case is open. Left by its resolution, or by a late result.
  * - ended: `completed failed skipped overridden cancelled compensated`; only `completed` and `overridden` are left, for
  *   `compensated`, and what was cancelled or failed inside of something that is asked for again begins anew.
  */
-export type Phase = Exclude<StepStatus, 'running'> | 'failing'
+export type Phase = Exclude<StepStatus, 'running'> | 'judging' | 'failing'
 
 export interface AttemptState {
   attempt: number
@@ -114,6 +116,14 @@ export interface StepState {
   editedAfter: number
   output: Payload | null
   failure: Failure | null
+  /** The model it went on with; null: the one of its definition. */
+  model: string | null
+  /** What is done in its place, and why; null: nothing is. */
+  fallback: { path: string; failure: Failure } | null
+  /** How often it went on with its fallback. */
+  fallbacks: number
+  /** An answer that was not sure enough, or is not judged yet. */
+  answer: Payload | null
   /** It failed, and what is around it failed with it. */
   outward: boolean
   /** It was asked for again with what is around it, and nobody knows whether its effect happened. */
@@ -157,6 +167,8 @@ export interface RunState {
   trace: Carrier | null
   parent: Parent | null
   deadlineAtMs: number | null
+  /** What it may spend; null: nothing is said. */
+  budget: BudgetDefinition | null
   /** What it waits for before it begins, in words. */
   heldWhy: string | null
   closing: Closing | null
@@ -209,8 +221,14 @@ export const isEnded = (step: StepState): boolean => ENDED.has(step.phase)
 /** It has an output of its own, made or given. */
 export const hasCompleted = (step: StepState): boolean => step.phase === 'completed' || step.phase === 'overridden'
 /** It only holds others: it is neither in flight nor waiting itself. */
-export const isComposite = ({ opening }: StepState): boolean =>
-  opening !== null && opening.kind !== 'wait' && opening.kind !== 'signal' && opening.kind !== 'run'
+export const isComposite = ({ opening, fallback }: StepState): boolean =>
+  fallback !== null ||
+  (opening !== null && opening.kind !== 'wait' && opening.kind !== 'signal' && opening.kind !== 'run')
+/** What is inside of it goes on; nothing is done in its place. */
+export const isOpen = ({ phase, fallback }: StepState): boolean => phase === 'waiting' && fallback === null
+/** A step as the definition has it, with its deadline: no item, iteration, turn or tool use of one. */
+export const isWhole = ({ role }: StepState): boolean =>
+  role === 'step' || role === 'fallback' || role === 'compensation'
 /** Something outside of it must come free before it begins. */
 export const isHeld = (state: RunState): boolean => state.heldWhy !== null && state.steps.size === 0
 export const runHasEnded = (state: RunState): boolean => state.endedAtMs !== null
@@ -241,6 +259,7 @@ export const createState = (ns: string, run: string): RunState => ({
   trace: null,
   parent: null,
   deadlineAtMs: null,
+  budget: null,
   heldWhy: null,
   closing: null,
   paused: null,
@@ -336,6 +355,10 @@ export const blankStep = (path: string, atMs: number): StepState => {
     editedAfter: 0,
     output: null,
     failure: null,
+    model: null,
+    fallback: null,
+    fallbacks: 0,
+    answer: null,
     outward: false,
     unknown: false,
     case: null,

@@ -1,7 +1,16 @@
 // Timers: when a run must be looked at again though nobody sends anything. All of them follow from the plan and
 // the state, so none is stored; a run has one wake in Redis, the earliest of them or earlier.
 import type { Plan } from '../definition/plan.ts'
-import { isEnded, isHeld, lastAttempt, type RunState, type StepState, type Timer, type TimerKind } from './state.ts'
+import {
+  isEnded,
+  isHeld,
+  isWhole,
+  lastAttempt,
+  type RunState,
+  type StepState,
+  type Timer,
+  type TimerKind,
+} from './state.ts'
 
 /**
  * The first look at a task that is out comes after this, or after its time-out if that is shorter. A worker that
@@ -46,8 +55,7 @@ export const armTimers = (plan: Plan, state: RunState, path: string): void => {
     return
   }
   const asking = step.phase === 'waiting' && step.approval !== null && !step.approval.given
-  const whole = step.role === 'step' || step.role === 'compensation'
-  const deadlineMs = whole ? (plan.steps.get(step.node)?.deadlineMs ?? null) : null
+  const deadlineMs = isWhole(step) ? (plan.steps.get(step.node)?.deadlineMs ?? null) : null
   set(state, 'retry', path, step.phase === 'retrying' ? step.notBeforeMs : null)
   set(state, 'check', path, checkAt(step))
   set(state, 'wait', path, step.opening?.kind === 'wait' ? openUntil(step) : null)

@@ -101,8 +101,10 @@ const tellParent = (state: RunState, step: StepState): void => {
     return
   }
   parent.open -= 1
-  parent.ended += 1
-  if (hasCompleted(step)) parent.completed += 1
+  if (step.role !== 'fallback') {
+    parent.ended += 1
+    if (hasCompleted(step)) parent.completed += 1
+  }
   state.agenda.add(parent.path)
 }
 
@@ -128,6 +130,20 @@ const stopListening = (state: RunState, step: StepState): void => {
   waiting?.delete(step.path)
   if (waiting?.size === 0) state.signalWaiters.delete(name)
   if (state.signals.has(name)) wakeListener(state, name)
+}
+
+/** A step that has failed waits for what is done in its place. */
+export const standIn = (state: RunState, step: StepState, path: string, cause: Failure, atMs: number): void => {
+  cancelInside(state, step, atMs)
+  enter(state, step, 'pending')
+  stopListening(state, step)
+  if (!isComposite(step)) {
+    step.opening = null
+    state.composites += 1
+  }
+  step.fallback = { path, failure: cause }
+  step.fallbacks += 1
+  enter(state, step, 'waiting')
 }
 
 /** Cancels what is open, without looking at anything after it. */
@@ -179,6 +195,12 @@ const begin = (state: RunState, step: StepState): void => {
   // who was asked and did not open the gate is asked again
   if (!step.gateOpen) step.approval = null
   step.cursor = 0
+  step.answer = null
+  step.model = null
+  if (step.fallback) {
+    step.fallback = null
+    if (!isComposite(step)) state.composites -= 1
+  }
   const composite = isComposite(step)
   if (!composite) step.opening = null
   enter(state, step, composite ? 'waiting' : 'pending')
@@ -217,6 +239,8 @@ const reopenPart = (state: RunState, step: StepState, inner: StepState): void =>
   const parent = parentOf(state, inner)
   // what a person skipped, or gave an output, stays as it is with all that is inside of it
   if ((!anew && inner.phase !== 'cancelled') || parent?.phase !== 'waiting') return
+  // the step itself is tried again, and not what was done in its place
+  if (inner.role === 'fallback') return
   parent.open += 1
   parent.ended -= 1
   if (!anew && openCase(inner)) state.cutCases -= 1

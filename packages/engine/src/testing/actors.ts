@@ -78,7 +78,12 @@ export const outcomeOf = (stage: Stage, task: Task): Command => {
   const { odds, fate, rng } = stage.world
   const { path, attempt, delivery } = task
   const result: Outcome['result'] = chance(stage, odds.release)
-    ? { status: 'released', why: 'circuit open', retryAfterMs: Math.floor(rng() * 50) }
+    ? {
+        status: 'released',
+        why: 'circuit open',
+        retryAfterMs: Math.floor(rng() * 50),
+        ...(fate || rng() < 0.5 ? {} : { reason: 'circuit_open' as const }),
+      }
     : fate
       ? resultByFate(fate, task)
       : resultByChance(stage, task)

@@ -30,6 +30,7 @@ interface Maker extends Wildness {
 }
 
 const MODEL = 'anthropic/claude-haiku-5-5'
+const OTHERS = ['anthropic/claude-sonnet-5-5', 'anthropic/claude-opus-5-5']
 const DEEPEST = 3
 const MOST_STEPS = 12
 
@@ -78,9 +79,13 @@ const child = (rng: Rng, place: Place): StepDefinition => {
   }
 }
 
+const moreModels = (rng: Rng): { fallback?: string[] } =>
+  maybe(rng, 0.3, () => ({ fallback: OTHERS.slice(0, pick(rng, [1, 2])) }))
+
 const agent = (rng: Rng, place: Place): StepDefinition => ({
   agent: {
     model: MODEL,
+    ...moreModels(rng),
     prompt: `do ${String(operand(rng, place))}`,
     tools: ['read_tool', 'once_tool'],
     max_turns: pick(rng, [2, 6]),
@@ -104,7 +109,7 @@ const bodyOf = (maker: Maker, kind: Kind, place: Place): StepDefinition => {
     case 'value':
       return { value: value(rng, place) }
     case 'llm':
-      return { llm: { model: MODEL, prompt: `say ${String(operand(rng, place))}` } }
+      return { llm: { model: MODEL, ...moreModels(rng), prompt: `say ${String(operand(rng, place))}` } }
     case 'agent':
       return agent(rng, place)
     case 'approval':
@@ -162,6 +167,20 @@ const compensationOf = (rng: Rng, place: Place): NonNullable<StepDefinition['com
   return { tool: pick(rng, ['read_tool', 'idempotent_tool', 'once_tool']), with: { x } }
 }
 
+/** What is done in place of a step. */
+const fallbackOf = (rng: Rng, place: Place): NonNullable<StepDefinition['fallback']> => {
+  const x = operand(rng, place)
+  return pick<() => NonNullable<StepDefinition['fallback']>>(rng, [
+    () => ({ value: x }),
+    () => ({ tool: pick(rng, ['read_tool', 'idempotent_tool', 'once_tool']), with: { x } }),
+    () => ({ run: { workflow: 'other', input: { x } } }),
+    () => ({ llm: { model: MODEL, prompt: 'instead' } }),
+    () => ({ agent: { model: MODEL, prompt: 'instead', tools: ['read_tool', 'once_tool'] } }),
+  ])()
+}
+
+const CAN_FALL_BACK: ReadonlySet<Kind> = new Set(['llm', 'agent', 'tool', 'run', 'steps', 'value'])
+
 /** Limits of the fleet never change how a run ends: each key is its own, or a block could wait for itself. */
 const limitsOf = (rng: Rng, key: string): StepDefinition => ({
   ...maybe(rng, 0.08, () => ({ concurrency: { key: `${key} ${wrap('input.n')}`, limit: pick(rng, [1, 2]) } })),
@@ -176,6 +195,8 @@ const modifiersOf = ({ rng, calm }: Maker, kind: Kind, inner: Place, key: string
     ...maybe(rng, runsTask ? 0.12 : 0, () => ({ gate: true })),
     ...maybe(rng, kind === 'tool' || kind === 'run' ? 0.5 : 0, () => ({ compensate: compensationOf(rng, inner) })),
     ...(runsTask || kind === 'run' ? limitsOf(rng, key) : {}),
+    ...maybe(rng, CAN_FALL_BACK.has(kind) ? 0.2 : 0, () => ({ fallback: fallbackOf(rng, inner) })),
+    ...maybe(rng, kind === 'llm' ? 0.3 : 0, () => ({ confidence: { min: 1, from: wrap('output') } })),
     ...maybe(rng, calm || kind === 'value' ? 0 : 0.1, () => ({ deadline: pick(rng, ['1d', '8m']) })),
     ...maybe(rng, calm || kind !== 'llm' ? 0 : 0.3, () => ({ cache: { ttl: '1h' } })),
   }

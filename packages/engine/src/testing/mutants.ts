@@ -60,7 +60,9 @@ export const LAW_MUTANTS: readonly Mutant[] = [
   {
     law: 'deliveries_in_order',
     without: 'the count of deliveries',
-    patches: [{ file: 'decide/dispatch.ts', from: 'delivery: again ? again.delivery + 1 : 1', to: 'delivery: 1' }],
+    patches: [
+      { file: 'decide/dispatch.ts', from: 'const delivery = again ? again.delivery + 1 : 1', to: 'const delivery = 1' },
+    ],
   },
   {
     law: 'nothing_of_an_ended_step',
@@ -180,6 +182,24 @@ export const LAW_MUTANTS: readonly Mutant[] = [
       },
     ],
   },
+  {
+    law: 'answers_are_judged',
+    without: 'the look at confidence',
+    patches: [
+      {
+        file: 'decide/confidence.ts',
+        from: 'planOf(turn.plan, step.node).confidence !== null &&',
+        to: 'step.path.length > 999 &&',
+      },
+    ],
+  },
+  {
+    law: 'fallbacks_in_order',
+    without: 'the order of models',
+    patches: [
+      { file: 'decide/fallback.ts', from: 'models.indexOf(modelOf(turn, step.path)) + 1', to: 'models.length - 1' },
+    ],
+  },
 ]
 
 /** What breaks no law of a history, but is not what the documentation says: the reference must find it. */
@@ -251,8 +271,8 @@ export const REFERENCE_MUTANTS: readonly Mutant[] = [
     patches: [
       {
         file: 'decide/failure-policy.ts',
-        from: "isTakenAround(turn.plan, path) ? 'fail' : 'escalate'",
-        to: "'escalate'",
+        from: "return isTakenAround(turn.plan, path) || isReplacedAround(turn, path, cause) ? 'fail' : 'escalate'",
+        to: "return isReplacedAround(turn, path, cause) ? 'fail' : 'escalate'",
       },
     ],
   },
@@ -269,13 +289,39 @@ export const REFERENCE_MUTANTS: readonly Mutant[] = [
     patches: [{ file: 'decide/failure-policy.ts', from: "(saidOf(turn, at) ?? 'fail')", to: "('fail' as const)" }],
   },
   {
+    law: 'fallback',
+    without: 'the end of a block whose fallback has begun',
+    patches: [{ file: 'state/state.ts', from: "phase === 'waiting' && fallback === null", to: "phase === 'waiting'" }],
+  },
+  {
+    law: 'fallback',
+    without: 'the wait for an answer that nobody knows',
+    patches: [{ file: 'decide/fallback.ts', from: "cause.class === 'ambiguous' || ", to: '' }],
+  },
+  {
+    law: 'fallback',
+    without: 'the failure that goes out to a fallback',
+    patches: [
+      {
+        file: 'decide/failure-policy.ts',
+        from: "return isTakenAround(turn.plan, path) || isReplacedAround(turn, path, cause) ? 'fail' : 'escalate'",
+        to: "return isTakenAround(turn.plan, path) ? 'fail' : 'escalate'",
+      },
+    ],
+  },
+  {
+    law: 'confidence',
+    without: 'the meaning of confidence',
+    patches: [{ file: 'decide/confidence.ts', from: 'rendered.value >= confidence.min', to: 'rendered.value >= -1' }],
+  },
+  {
     law: 'child',
     without: 'the failure of a child',
     patches: [
       {
         file: 'accept/child.ts',
         from: 'else settleFailure(turn, path, failureOf(child, result))',
-        to: "else emit(turn, { type: 'step.completed', path, output: { value: null } })",
+        to: 'else finishStep(turn, step, { value: null })',
       },
     ],
   },

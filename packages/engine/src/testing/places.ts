@@ -37,6 +37,7 @@ const limitAnswer = (places: Places, ask: Extract<Engine.Ask, { kind: 'limit' }>
 
 export const answerOf = (places: Places, ask: Engine.Ask, nowMs: number): Engine.Answer => {
   if (ask.kind === 'limit') return limitAnswer(places, ask, nowMs)
+  if (ask.kind === 'budget') return { kind: 'budget', granted: true }
   const found = places.cached.get(ask.key)
   return { kind: 'cache', found: found && found.untilMs > nowMs ? { value: found.value } : null }
 }

@@ -114,7 +114,7 @@ class Play {
       this.events.push(...turn.events)
     }
     for (const event of turn.events) for (const message of engine.messagesOf(turn, event)) this.take(message)
-    for (const message of engine.unusedPlaces(turn)) this.take(message)
+    for (const message of engine.unusedAnswers(turn)) this.take(message)
     this.state.outChanges.clear()
   }
 

@@ -5,6 +5,7 @@ import {
   type Failed,
   failed,
   type Machine,
+  mayGoOn,
   ok,
   part,
   type Raw,
@@ -23,9 +24,10 @@ export const task = (
   m: Machine,
   path: string,
   given: Json,
-  how: { effect: string; attempts?: number | undefined },
+  how: { effect: string; attempts?: number | undefined; models?: number; onModel?: (model: number) => void },
 ): Raw => {
   const most = how.attempts ?? (how.effect === 'once' ? 1 : 5)
+  let model = 1
   for (let used = 1; ; used += 1) {
     const attempt = (m.attempts.get(path) ?? 0) + 1
     m.attempts.set(path, attempt)
@@ -33,7 +35,12 @@ export const task = (
     if ('ok' in answer) return ok(answer.ok)
     const kind = answer.fail.class
     const mayRepeat = kind === 'transient' || (kind === 'ambiguous' && how.effect !== 'once')
-    if (!mayRepeat || used >= most) return { status: 'failed', cause: answer.fail }
+    if (mayRepeat && used < most) continue
+    const raw: Failed = { status: 'failed', cause: answer.fail }
+    if (model >= (how.models ?? 1) || !mayGoOn(raw)) return raw
+    how.onModel?.(model)
+    model += 1
+    used = 0
   }
 }
 
@@ -55,11 +62,16 @@ const toolUse = (m: Machine, path: string, use: Json): void => {
   )
 }
 
-export const agent = (m: Machine, { step, path, policy }: Spot): Raw => {
-  const how = { effect: 'read', attempts: attemptsOf(step) }
+export const agent = (m: Machine, { step, path, policy, env }: Spot): Raw => {
+  const isTaken = env.replaced || step.fallback !== undefined
+  const all = 1 + (step.agent?.fallback?.length ?? 0)
   for (let turn = 1; turn <= (step.agent?.max_turns ?? 20); turn += 1) {
     const at = `${path}/turn-${turn}/llm`
-    const call = part(m, at, escalates(policy), () => task(m, at, null, how))
+    const call = part(m, at, escalates(policy, isTaken), () => {
+      const from = m.models.get(path) ?? 0
+      const onModel = (model: number) => m.models.set(path, from + model)
+      return task(m, at, null, { effect: 'read', attempts: attemptsOf(step), models: all - from, onModel })
+    })
     record(m, at, call)
     if (call.status === 'failed') return call
     const answer = isMap(call.output) && Array.isArray(call.output.toolUses) ? call.output : null

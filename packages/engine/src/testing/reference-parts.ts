@@ -24,6 +24,8 @@ export interface Machine {
   needs: Map<string, readonly string[]>
   attempts: Map<string, number>
   cases: Map<string, number>
+  /** By path of the agent: which of its models answers now. */
+  models: Map<string, number>
   undo: Map<string, { by: NonNullable<StepDefinition['compensate']>; env: Env }>
 }
 /** A step, an item or an iteration: what it is in the definition, and where it stands. */
@@ -40,11 +42,25 @@ export const failed = (code: FailureCode, failureClass: FailureClass = 'permanen
   cause: { code, class: failureClass },
 })
 
-/** A case is opened for a failure that says `escalate`, and for one of its own that nothing is said of. */
+const FINAL: ReadonlySet<FailureCode> = new Set<FailureCode>([
+  'gate_rejected',
+  'failed_by_operator',
+  'deadline_exceeded',
+])
+
+/** Another way may be tried after a failure that is known, and that nobody has decided on. */
+export const mayGoOn = ({ cause }: Failed): boolean => cause.class !== 'ambiguous' && !FINAL.has(cause.code)
+
+/**
+ * A case is opened for a failure that says `escalate`, and for one of its own that nothing is said of, unless what is
+ * around it has a fallback.
+ */
 export const escalates =
-  (policy: Policy) =>
-  (raw: Failed): boolean =>
-    !raw.decided && (policy === 'escalate' || (policy === undefined && !raw.inner))
+  (policy: Policy, replaced: boolean) =>
+  (raw: Failed): boolean => {
+    const isTaken = replaced && mayGoOn(raw)
+    return !raw.decided && (policy === 'escalate' || (policy === undefined && !raw.inner && !isTaken))
+  }
 
 export const guarded = (run: () => Raw): Raw => {
   try {

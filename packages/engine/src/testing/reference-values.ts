@@ -55,6 +55,8 @@ export interface Env {
   instances: readonly Instance[]
   /** Inside an item of a join that takes failures as results. */
   taken: boolean
+  /** Inside a block that has a fallback. */
+  replaced: boolean
 }
 
 /** Stands for what differs from run to run: times, ids of children, the words of a failure. */

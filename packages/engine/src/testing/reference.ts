@@ -10,10 +10,12 @@ import { agent, attemptsOf, child, effectOf, task } from './reference-kinds.ts'
 import {
   cut,
   escalates,
+  type Failed,
   failed,
   finish,
   guarded,
   type Machine,
+  mayGoOn,
   ok,
   type Policy,
   part,
@@ -52,7 +54,8 @@ export interface Interpreted {
 const body = (m: Machine, spot: Spot): Raw => {
   const { step, path, env } = spot
   if (step.value !== undefined) return ok(render(step.value, env))
-  if (step.steps) return block(m, { steps: step.steps, output: step.output, path, env })
+  const hasFallback = step.fallback !== undefined
+  if (step.steps) return block(m, { steps: step.steps, output: step.output, path, env, hasFallback })
   if (step.agent) return agent(m, spot)
   if (step.run !== undefined) return child(m, path, step.run, env)
   if (step.approval) return ok({ approved: m.world.approves(path), by: ANY, at: ANY, reason: ANY, edits: null })
@@ -61,16 +64,40 @@ const body = (m: Machine, spot: Spot): Raw => {
     return ok(m.world.signal(typeof step.signal === 'string' ? step.signal : step.signal.name))
   const effect = step.tool === undefined ? 'read' : effectOf(step.tool)
   const given = step.tool === undefined ? null : render(step.with ?? {}, env)
-  return task(m, path, given, { effect, attempts: attemptsOf(step) })
+  const models = 1 + (step.llm?.fallback?.length ?? 0)
+  return judged(step, env, task(m, path, given, { effect, attempts: attemptsOf(step), models }))
+}
+
+/** An answer that is not sure enough is none. */
+const judged = ({ confidence }: StepDefinition, env: Env, raw: Raw): Raw => {
+  if (!confidence || raw.status !== 'completed') return raw
+  const sure = render(confidence.from, { ...env, vars: { ...env.vars, output: raw.output } })
+  if (typeof sure !== 'number') return failed('expression_failed')
+  return sure >= confidence.min ? raw : failed('low_confidence')
+}
+
+/** What is done in place of a step that failed for good, unless a person decides first. */
+const orElse = (m: Machine, spot: Spot, run: (opensCase: (raw: Failed) => boolean) => Raw): Raw => {
+  const { step, path, env, policy } = spot
+  const { fallback } = step
+  const asks = escalates(policy, env.replaced)
+  const raw = run((one) => asks(one) && !(fallback && mayGoOn(one)))
+  if (raw.status !== 'failed' || !fallback || !mayGoOn(raw)) return raw
+  const at = `${path}/fallback-1`
+  const instead = part(m, at, asks, () => body(m, { ...spot, step: fallback, path: at }))
+  record(m, at, instead)
+  return isDone(instead) ? ok(instead.output) : instead
 }
 
 /** What is asked for once: a person opens its gate first, and what it has done can be undone. */
 const once = (m: Machine, spot: Spot): Raw => {
-  const { step, path, env, policy } = spot
-  const raw = part(m, path, escalates(policy), () => {
-    if (step.gate && !m.world.approves(path)) return { ...failed('gate_rejected'), decided: true }
-    return body(m, spot)
-  })
+  const { step, path, env } = spot
+  const raw = orElse(m, spot, (opensCase) =>
+    part(m, path, opensCase, () => {
+      if (step.gate && !m.world.approves(path)) return { ...failed('gate_rejected'), decided: true }
+      return body(m, spot)
+    }),
+  )
   if (step.compensate && (raw.status === 'completed' || raw.status === 'overridden')) {
     m.undo.set(path, { by: step.compensate, env: { ...env, vars: { ...env.vars, output: raw.output } } })
   }
@@ -94,9 +121,10 @@ const repeat = (m: Machine, spot: Spot, { until, max, on_max }: NonNullable<Step
 
 /** A step without `each`, or one item. */
 const single = (m: Machine, spot: Spot): Ended => {
-  const { step, path, policy } = spot
+  const { step, path, policy, env } = spot
   const { repeat: again } = step
-  return finish(m, spot, again ? part(m, path, escalates(policy), () => repeat(m, spot, again)) : once(m, spot))
+  const asks = escalates(policy, env.replaced)
+  return finish(m, spot, again ? part(m, path, asks, () => repeat(m, spot, again)) : once(m, spot))
 }
 
 type Each = Exclude<NonNullable<StepDefinition['each']>, string>
@@ -127,7 +155,8 @@ const each = (m: Machine, spot: Spot, plan: Each): Raw => {
 
 const resultOf = ({ status, output, error }: Ended): Json => ({ status, output, error: errorOf(error) })
 
-const isDone = (end: Ended | undefined): boolean => end?.status === 'completed' || end?.status === 'overridden'
+const isDone = (end: Ended | Raw | undefined): end is Exclude<Ended | Raw, { status: 'failed' }> =>
+  end?.status === 'completed' || end?.status === 'overridden'
 
 /** True for a step that the history shows as it must be. */
 const isAsSeen = (end: Ended | undefined, { status }: Seen): boolean =>
@@ -164,18 +193,21 @@ const run = (m: Machine, step: StepDefinition, path: string, env: Env): Ended =>
   const policy: Policy = step.on_failure ?? (env.taken ? 'outward' : undefined)
   const spot = { step, path, env, policy }
   let goes: Json = true
-  const judged = part(m, path, escalates(policy), () => {
-    goes = typeof step.if === 'string' ? render(step.if, env) : (step.if ?? true)
-    return typeof goes === 'boolean' ? ok(null) : failed('expression_failed')
-  })
-  if (judged.status !== 'completed') return finish(m, spot, judged)
+  const isWhole = step.each !== undefined || step.repeat !== undefined
+  const gone = orElse(m, isWhole ? { ...spot, step: { ...step, fallback: undefined } } : spot, (opensCase) =>
+    part(m, path, opensCase, () => {
+      goes = typeof step.if === 'string' ? render(step.if, env) : (step.if ?? true)
+      return typeof goes === 'boolean' ? { status: 'skipped', output: null } : failed('expression_failed')
+    }),
+  )
+  if (typeof goes !== 'boolean') return finish(m, spot, gone)
   if (!goes) return record(m, path, { status: 'skipped', output: null })
   if (step.each === undefined) return single(m, spot)
   const plan = typeof step.each === 'string' ? { in: step.each } : step.each
   return finish(
     m,
     spot,
-    part(m, path, escalates(policy), () => each(m, spot, plan)),
+    part(m, path, escalates(policy, env.replaced), () => each(m, spot, plan)),
   )
 }
 
@@ -205,11 +237,17 @@ const endOf = (m: Machine, name: string, instance: Instance, env: Env): Ended | 
 
 const block = (
   m: Machine,
-  one: { steps: Record<string, StepDefinition>; output: Json | undefined; path: string; env: Env },
+  one: Pick<StepDefinition, 'output'> & {
+    steps: Record<string, StepDefinition>
+    path: string
+    env: Env
+    hasFallback: boolean
+  },
 ): Raw => {
   const { steps, path } = one
   const instance: Instance = { steps, prefix: path === '' ? '' : `${path}/`, ends: new Map() }
-  const env = { ...one.env, instances: [instance, ...one.env.instances] }
+  const replaced = one.env.replaced || one.hasFallback
+  const env = { ...one.env, replaced, instances: [instance, ...one.env.instances] }
   const ends = Object.keys(steps).map((name) => ({ name, end: endOf(m, name, instance, env) }))
   const outward = ends.flatMap(({ name, end }) => (end?.outward ? [instance.prefix + name] : []))
   const down = takeDown(m, path, outward)
@@ -229,7 +267,7 @@ const compensate = (m: Machine): string[] => {
     if (!undo || !end || !isDone(end) || (end.cut && !(seen && isAsSeen(end, seen)))) continue
     const path = `${done}/compensate-1`
     const spot = { step: undo.by, path, env: undo.env, policy: 'escalate' as const }
-    const raw = part(m, path, escalates('escalate'), () => body(m, spot))
+    const raw = part(m, path, escalates('escalate', false), () => body(m, spot))
     record(m, path, raw)
     undone.push(path)
     if (isDone(m.ends.get(path))) compensated.push(end)
@@ -253,9 +291,11 @@ export const interpret = (definition: Definition, input: Json, world: ReferenceW
     cases: new Map(),
     undo: new Map(),
     needs: new Map(),
+    models: new Map(),
   }
-  const env = { vars: { input }, instances: [], taken: false }
-  const raw = guarded(() => block(m, { steps: definition.steps, output: definition.output, path: '', env }))
+  const env = { vars: { input }, instances: [], taken: false, replaced: false }
+  const whole = { steps: definition.steps, output: definition.output, path: '', env, hasFallback: false }
+  const raw = guarded(() => block(m, whole))
   if (world.cancelled) cut(m, '', null)
   const isDone = raw.status !== 'failed' && !world.cancelled
   const compensations = isDone ? [] : compensate(m)

@@ -2,6 +2,7 @@
 // dead workers, send what is late. Everything here may be killed at any line.
 import { hostname } from 'node:os'
 import { type EngineInfo, FLEET, type ToolManifest, toolManifestSchema } from '@stepfleet/contracts'
+import type { Spending } from '@stepfleet/engine'
 import type { Logger, Publisher, RedisClient } from '@stepfleet/runtime'
 import type { CodeHost } from '../code/host.ts'
 import type { Store } from '../store/port.ts'
@@ -37,6 +38,8 @@ export interface EngineOptions {
   ordered: boolean
   /** What runs ask of the fleet, and what leaves them that is no job. */
   outside: Outside
+  /** What model calls cost; without it, by the prices of this release. */
+  spending?: Spending
   /** Where the code of workflows runs; whoever made it closes it. */
   code: CodeHost
   logger: Logger
@@ -88,6 +91,7 @@ export class Engine {
       ordered: options.ordered,
       runs: this.#runs,
       tools: () => this.#tools,
+      spending: options.spending,
       epochOf: (shard) => this.#taking.get(shard)?.epoch ?? this.#shards.owned.get(shard)?.epoch,
       armed: (shard, atMs) => this.#due.arm(shard, atMs),
       deposed: (shard) => this.#shards.drop(shard),
@@ -218,8 +222,18 @@ export class Engine {
   }
 
   get #deps() {
-    const { store, publisher, logger, id, outside, code } = this.#options
-    return { store, publisher, logger, outside, code, engine: id, plans: this.#plans, tools: () => this.#tools }
+    const { store, publisher, logger, id, outside, code, spending } = this.#options
+    return {
+      store,
+      publisher,
+      logger,
+      outside,
+      code,
+      spending,
+      engine: id,
+      plans: this.#plans,
+      tools: () => this.#tools,
+    }
   }
 
   async #sendLate(): Promise<void> {

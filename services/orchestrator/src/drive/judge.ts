@@ -20,8 +20,9 @@ import {
   lastAttempt,
   type Message,
   messagesOf,
+  type Spending,
   type Turn,
-  unusedPlaces,
+  unusedAnswers,
   wakeAt,
 } from '@stepfleet/engine'
 import type { Publisher } from '@stepfleet/runtime'
@@ -38,6 +39,8 @@ export interface JudgeDeps {
   outside: Outside
   /** Where the code of workflows runs. */
   code: CodeHost
+  /** Undefined: by the prices of this release, and no budget of namespaces. */
+  spending?: Spending | undefined
   tools(): ReadonlyMap<string, ToolManifest>
 }
 
@@ -66,6 +69,7 @@ const turnOf = (deps: JudgeDeps, run: LoadedRun, command: Command, atMs: number,
     command: command.id,
     values: run.values,
     tools: deps.tools(),
+    ...(deps.spending ? { spending: deps.spending } : {}),
   })
 
 /** What a wake must know of the tasks it looks at: their `out` fields, and whether unclaimed ones still have a job. */
@@ -168,7 +172,7 @@ const judgeOne = async (deps: JudgeDeps, run: LoadedRun, entry: Entry): Promise<
   await decideWhole(deps, run, following)
   const outgoing = await messagesWhole(deps, run, following)
   // it leaves behind the last fact of the turn; should it be lost, the run that ended is found by who waits
-  for (const message of unusedPlaces(following)) outgoing.push({ seq: run.state.version, message })
+  for (const message of unusedAnswers(following)) outgoing.push({ seq: run.state.version, message })
   return { verdict, events: turn.events, outgoing }
 }
 

@@ -47,7 +47,7 @@ class DrivenLimits implements Limits {
     this.#longHeldMs = deps.longHeldMs ?? LONG_HELD_MS
   }
 
-  async answer(from: Asking, ask: Ask): Promise<Answer> {
+  async answer(from: Asking, ask: Exclude<Ask, { kind: 'budget' }>): Promise<Answer> {
     if (ask.kind === 'limit') return this.#take(from, ask)
     return { kind: 'cache', found: await this.#deps.limits.cached(from.ns, ask.key) }
   }

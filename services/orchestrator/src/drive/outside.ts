@@ -1,6 +1,7 @@
 // outside: what a run has to do with the rest of the fleet: what it asks before it can decide, and what leaves it that
 // is no job of a queue. Everything here may happen twice.
 import type { Answer, Ask, Message } from '@stepfleet/engine'
+import type { Budgets } from './budgets.ts'
 import { type ChildDeps, startChild, tell } from './children.ts'
 
 /** Who asks, or whom something leaves. */
@@ -17,7 +18,7 @@ export interface Asking extends From {
 export type Leaving = Exclude<Message, { kind: 'task' | 'notice' }>
 
 export interface Limits {
-  answer(from: Asking, ask: Ask): Promise<Answer>
+  answer(from: Asking, ask: Exclude<Ask, { kind: 'budget' }>): Promise<Answer>
   leave(from: From, message: Extract<Leaving, { kind: 'release' | 'cache' }>): Promise<void>
 }
 
@@ -26,8 +27,8 @@ export interface Outside {
   leave(from: From, message: Leaving): Promise<void>
 }
 
-export const createOutside = (children: ChildDeps, limits: Limits): Outside => ({
-  answer: (from, ask) => limits.answer(from, ask),
+export const createOutside = (children: ChildDeps, limits: Limits, budgets: Budgets): Outside => ({
+  answer: (from, ask) => (ask.kind === 'budget' ? budgets.answer(from, ask) : limits.answer(from, ask)),
   leave: (from, message) => {
     switch (message.kind) {
       case 'start':
@@ -37,6 +38,8 @@ export const createOutside = (children: ChildDeps, limits: Limits): Outside => (
       case 'release':
       case 'cache':
         return limits.leave(from, message)
+      case 'settle':
+        return budgets.leave(from, message)
     }
   },
 })

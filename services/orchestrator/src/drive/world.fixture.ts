@@ -4,11 +4,14 @@ import { type CommandOf, type Definition, type Json, type Task, taskSchema } fro
 import { canonicalJson } from '@stepfleet/engine'
 import type { Publisher, RedisClient } from '@stepfleet/runtime'
 import { createLogger } from '@stepfleet/runtime'
+import { createMemoryBudgets } from '../budgets/memory-budgets.ts'
+import type { FleetBudgets } from '../budgets/port.ts'
 import { type CodeHost, ThreadedCodeHost } from '../code/host.ts'
 import { createMemoryLimits } from '../limits/memory-limits.ts'
 import type { FleetLimits } from '../limits/port.ts'
 import { createSchemaChecks } from '../schemas.ts'
 import { createMemoryStore, type MemoryStore } from '../store/memory-store.ts'
+import { createDrivenBudgets } from './budgets.ts'
 import { Engine } from './engine.ts'
 import { createDrivenLimits } from './limits.ts'
 import { createOutside } from './outside.ts'
@@ -43,6 +46,7 @@ export interface World {
   store: MemoryStore
   hashes: RedisClient
   limits: FleetLimits
+  budgets: FleetBudgets
   /** Tasks that were published and not yet taken, in order. */
   queue: Task[]
   published: string[]
@@ -62,6 +66,7 @@ export const createWorld = (code: CodeHost = new ThreadedCodeHost({ logger })): 
   const store = createMemoryStore({ nowMs: () => Date.now() })
   const hashes = createHashes()
   const limits = createMemoryLimits(() => Date.now())
+  const budgets = createMemoryBudgets(() => Date.now())
   const queue: Task[] = []
   const published: string[] = []
   const engines: Engine[] = []
@@ -86,6 +91,7 @@ export const createWorld = (code: CodeHost = new ThreadedCodeHost({ logger })): 
     store,
     hashes,
     limits,
+    budgets,
     queue,
     published,
     failPublish: (times) => {
@@ -102,6 +108,7 @@ export const createWorld = (code: CodeHost = new ThreadedCodeHost({ logger })): 
         outside: createOutside(
           { store: over, schemas: createSchemaChecks() },
           createDrivenLimits({ limits, store: over, engine: id, logger, longHeldMs: LONG_HELD_MS }),
+          createDrivenBudgets(budgets, null),
         ),
         code,
         logger,

@@ -57,6 +57,7 @@ const costs = (state: RunState): Map<string, Cost> => {
 const statusOf = (step: StepState, out: OutEntry | undefined): StepStatus => {
   if (step.phase === 'scheduled') return out?.worker ? 'running' : 'scheduled'
   if (step.phase === 'failing') return 'retrying'
+  if (step.phase === 'judging') return 'running'
   // a composite whose parts go on is running, whatever its parts wait for
   if (step.phase === 'waiting' && isComposite(step)) return 'running'
   return step.phase

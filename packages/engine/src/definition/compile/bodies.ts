@@ -12,7 +12,7 @@ import type {
   StepBody,
   Template,
 } from '../plan.ts'
-import { DEFAULT_MAX_TURNS, durationMs, retryPolicy, toolEffect } from './defaults.ts'
+import { DEFAULT_MAX_IDENTICAL, DEFAULT_MAX_TURNS, durationMs, retryPolicy, toolEffect } from './defaults.ts'
 
 /** What the bodies of one step are compiled with. */
 export interface Context {
@@ -58,6 +58,7 @@ const llm = (context: Context, body: Llm): LlmBody => {
   return {
     kind: 'llm',
     model: body.model,
+    fallback: body.fallback ?? [],
     system: body.system === undefined ? null : template(context, body.system, TEXT),
     messages: messages.map(({ role, content }) => ({ role, content: template(context, content, TEXT) })),
     output: body.output ?? null,
@@ -101,11 +102,13 @@ const agentTool = (context: Context, entry: ToolEntry): AgentTool => {
 const agent = (context: Context, body: Agent): AgentBody => ({
   kind: 'agent',
   model: body.model,
+  fallback: body.fallback ?? [],
   system: body.system === undefined ? null : template(context, body.system, TEXT),
   prompt: template(context, body.prompt, TEXT),
   output: body.output ?? null,
   settings: settingsOf(body),
   maxTurns: body.max_turns ?? DEFAULT_MAX_TURNS,
+  maxIdentical: body.max_identical ?? DEFAULT_MAX_IDENTICAL,
   tools: (body.tools ?? []).map((entry) => agentTool(context, entry)),
 })
 

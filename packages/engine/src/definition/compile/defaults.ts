@@ -4,12 +4,21 @@ import { holdsExpression } from '../../expressions/scan.ts'
 import type { RetryPolicy } from '../plan.ts'
 
 /** As architecture.md, 'Resilience'. */
-export const DEFAULT_RETRY: RetryPolicy = { attempts: 5, initialMs: 1_000, factor: 2, maxMs: 60_000, never: [] }
+export const DEFAULT_RETRY: RetryPolicy = {
+  attempts: 5,
+  initialMs: 1_000,
+  factor: 2,
+  maxMs: 60_000,
+  never: [],
+  only: null,
+}
 
 /** Of one attempt, milliseconds. A model may think for minutes; an agent's is that of one model call. */
 export const DEFAULT_TIMEOUT_MS = { llm: 600_000, agent: 600_000, tool: 60_000 } as const
 
 export const DEFAULT_MAX_TURNS = 20
+/** A model that asks for the same so often in a row does not get on. */
+export const DEFAULT_MAX_IDENTICAL = 5
 /** No limit of its own: every item may run at once. */
 export const DEFAULT_CONCURRENCY = LIMITS.eachItems
 
@@ -37,6 +46,7 @@ export const retryPolicy = (
     factor: said.factor ?? DEFAULT_RETRY.factor,
     maxMs: said.max === undefined ? DEFAULT_RETRY.maxMs : durationMs(said.max),
     never: said.never ?? DEFAULT_RETRY.never,
+    only: said.only ?? DEFAULT_RETRY.only,
   }
   return effect === 'once' && declared === undefined ? { ...policy, attempts: 1 } : policy
 }

@@ -1,6 +1,6 @@
 // The steps of a scope, and of the blocks inside of it, each with what it waits for.
-import type { CompensateDefinition, Definition, Effect, StepDefinition } from '@stepfleet/contracts'
-import { innerPath, undoPath } from '../../state/paths.ts'
+import type { CompensateDefinition, Definition, Effect, FallbackDefinition, StepDefinition } from '@stepfleet/contracts'
+import { fallbackPath, innerPath, undoPath } from '../../state/paths.ts'
 import type { EachPlan, LimitPlan, RepeatPlan, ScopePlan, StepPlan } from '../plan.ts'
 import { type Context, compileBody, TEXT, template } from './bodies.ts'
 import { DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_MS, durationMs, retryPolicy, toolEffect } from './defaults.ts'
@@ -107,12 +107,15 @@ const compileStep = (build: Build, place: Place, step: StepDefinition, outer: Se
     limits: limitsOf(context, step),
     cache: step.cache ? cacheOf(context, step.cache) : null,
     compensated: step.compensate !== undefined,
+    hasFallback: step.fallback !== undefined,
+    confidence: confidenceOf(context, step),
   }
   if (step.steps) {
     for (const mention of compileScope(build, id, step.steps)) context.mentioned.add(mention)
     for (const mention of inner.mentioned) if (!(mention in step.steps)) context.mentioned.add(mention)
   }
-  if (step.compensate) compileUndo(build, context, plan, step.compensate)
+  if (step.compensate) compileAside(build, context, { scope, name, priority: null, id: undoPath(id) }, step.compensate)
+  if (step.fallback) compileAside(build, context, { ...plan, id: fallbackPath(id, 1) }, step.fallback)
   for (const mention of context.mentioned) if (!names.has(mention)) outer.add(mention)
   return { ...plan, needs: needsOf(step, context.mentioned, names) }
 }
@@ -122,17 +125,22 @@ const cacheOf = (context: Context, cache: NonNullable<StepDefinition['cache']>):
   ttlMs: durationMs(cache.ttl),
 })
 
-/** What undoes a step is a step of its own, which nothing waits for; what it mentions its step has waited for. */
-const compileUndo = (
+/** The expression of a confidence, if there is one, sees what the step has given. */
+const confidenceOf = (context: Context, { confidence }: StepDefinition): StepPlan['confidence'] =>
+  confidence ? { min: confidence.min, from: template(context, confidence.from) } : null
+
+/**
+ * What undoes a step, or is done in its place, is a step of its own, which nothing waits for; what it mentions its step
+ * has waited for.
+ */
+const compileAside = (
   build: Build,
   context: Context,
-  undone: Pick<StepPlan, 'id' | 'scope' | 'name'>,
-  said: CompensateDefinition,
+  { id, scope, name, priority }: Pick<StepPlan, 'id' | 'scope' | 'name' | 'priority'>,
+  said: CompensateDefinition | FallbackDefinition,
 ): void => {
   const { defaults } = build.definition
-  const id = undoPath(undone.id)
   const effect = effectOf(said)
-  const { scope, name } = undone
   build.steps.set(id, {
     id,
     scope,
@@ -148,12 +156,14 @@ const compileUndo = (
     timeoutMs: timeoutOf(said, defaults),
     deadlineMs: said.deadline === undefined ? null : durationMs(said.deadline),
     effect,
-    gate: false,
+    gate: 'gate' in said && said.gate === true,
     onFailure: null,
-    priority: null,
+    priority,
     limits: [],
     cache: null,
     compensated: false,
+    hasFallback: false,
+    confidence: null,
   })
 }
 

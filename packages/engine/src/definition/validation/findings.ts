@@ -28,6 +28,7 @@ export const VALIDATION_CODES = [
   'unknown_name',
   'unknown_output_field',
   'unknown_provider',
+  'unpriced_model',
   'unknown_step',
   'unknown_step_field',
   'wrong_type',

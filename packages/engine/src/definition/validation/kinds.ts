@@ -1,5 +1,5 @@
 // Checks of raw steps: exactly one kind each, and no modifier where it means nothing.
-import { COMPENSATE_KINDS, type Json, LIMITS, STEP_KINDS, type StepKind } from '@stepfleet/contracts'
+import { COMPENSATE_KINDS, FALLBACK_KINDS, type Json, LIMITS, STEP_KINDS, type StepKind } from '@stepfleet/contracts'
 import { isMap, type JsonMap } from '../../expressions/values.ts'
 import { isMistypedKind, unknownField } from './fields.ts'
 import type { Findings, Path } from './findings.ts'
@@ -24,21 +24,25 @@ const MODIFIERS = [
   'rate',
   'cache',
   'compensate',
+  'fallback',
+  'confidence',
 ] as const
 type Modifier = (typeof MODIFIERS)[number]
+/** Of what gives an answer that may be undone, done in another way, or doubted. */
+const ANSWERS = ['compensate', 'fallback', 'confidence'] as const
 
 /** Which of these modifiers mean something on which kind. */
 const TAKES: Readonly<Record<StepKind, readonly Modifier[]>> = {
   llm: MODIFIERS,
   // its turns and tools are steps of their own: their effect and gate stand at the tools
-  agent: ['retry', 'timeout', 'deadline', 'priority', 'concurrency', 'rate', 'compensate'],
+  agent: ['retry', 'timeout', 'deadline', 'priority', 'concurrency', 'rate', ...ANSWERS],
   tool: MODIFIERS,
   approval: ['deadline'],
   wait: ['deadline'],
-  signal: ['deadline'],
-  run: ['deadline', 'priority', 'concurrency', 'rate', 'compensate'],
-  steps: ['deadline', 'concurrency', 'rate', 'compensate'],
-  value: [],
+  signal: ['deadline', 'fallback'],
+  run: ['deadline', 'priority', 'concurrency', 'rate', ...ANSWERS],
+  steps: ['deadline', 'concurrency', 'rate', ...ANSWERS],
+  value: ['fallback'],
 }
 
 /** Where people meant to put a modifier that a kind does not take. */
@@ -80,24 +84,44 @@ const checkModifiers = (raw: JsonMap, kind: StepKind, path: Path, findings: Find
 
 const ON_TASKS = ['retry', 'timeout', 'effect'] as const
 
-/** What undoes a step has one kind too, of fewer. */
-const checkCompensate = (raw: Json | undefined, path: Path, findings: Findings): void => {
+type AsideKind = (typeof FALLBACK_KINDS)[number]
+
+/** Which of these mean something on what is done beside a step. */
+const ASIDE_TAKES: Readonly<Record<AsideKind, readonly string[]>> = {
+  llm: ON_TASKS,
+  tool: [...ON_TASKS, 'gate'],
+  agent: ['retry', 'timeout'],
+  approval: [],
+  run: [],
+  value: [],
+}
+
+/** What undoes a step, or is done in its place, has one kind too, of fewer. */
+const checkAside = (
+  raw: Json | undefined,
+  path: Path,
+  { what, among }: { what: string; among: readonly AsideKind[] },
+  findings: Findings,
+): void => {
   if (raw === undefined || !isMap(raw)) return
-  const kinds = COMPENSATE_KINDS.filter((kind) => Object.hasOwn(raw, kind))
-  if (kinds.length > 1) findings.error(path, 'several_kinds', `one kind undoes a step, here are ${kinds.join(' and ')}`)
-  const isMistyped = Object.keys(raw).some((key) =>
-    COMPENSATE_KINDS.some((kind) => kind === unknownField(path, key).suggestion),
-  )
-  if (kinds.length === 0 && !isMistyped)
-    findings.error(path, 'no_kind', `what undoes a step is one of ${COMPENSATE_KINDS.join(', ')}`)
-  if (Object.hasOwn(raw, 'with') && kinds.length === 1 && kinds[0] !== 'tool')
+  const kinds = among.filter((kind) => Object.hasOwn(raw, kind))
+  const [kind] = kinds
+  if (kinds.length > 1)
+    findings.error(path, 'several_kinds', `${what} is of exactly one kind, here are ${kinds.join(' and ')}`)
+  const isMistyped = Object.keys(raw).some((key) => among.some((one) => one === unknownField(path, key).suggestion))
+  if (kind === undefined && !isMistyped) findings.error(path, 'no_kind', `${what} is one of ${among.join(', ')}`)
+  if (kind === undefined || kinds.length > 1) return
+  if (Object.hasOwn(raw, 'with') && kind !== 'tool')
     findings.error([...path, 'with'], 'misplaced_modifier', '`with` belongs to a tool')
-  if (kinds.length !== 1 || kinds[0] !== 'run') return
-  for (const modifier of ON_TASKS) {
-    if (!Object.hasOwn(raw, modifier)) continue
-    findings.error([...path, modifier], 'misplaced_modifier', `\`${modifier}\` means nothing on a child workflow`)
+  for (const modifier of [...ON_TASKS, 'gate']) {
+    if (!Object.hasOwn(raw, modifier) || ASIDE_TAKES[kind].includes(modifier)) continue
+    const message = `\`${modifier}\` means nothing on ${kind === 'run' ? 'a child workflow' : `a step of kind ${kind}`}`
+    findings.error([...path, modifier], 'misplaced_modifier', message)
   }
 }
+
+const UNDO = { what: 'what undoes a step', among: COMPENSATE_KINDS }
+const IN_PLACE = { what: 'what is done in place of a step', among: FALLBACK_KINDS }
 
 /** A scope is a map of at least one step. */
 const checkScope = (root: Json, path: Path, findings: Findings): void => {
@@ -125,7 +149,8 @@ export const checkRawSteps = (root: Json, findings: Findings): ReadonlyMap<strin
     if (RESERVED.has(name))
       findings.error(path, 'invalid_value', `\`${name}\` is a word of the expression language`, `${name}_step`)
     if (Object.hasOwn(raw, 'steps')) checkScope(root, [...path, 'steps'], findings)
-    checkCompensate(raw.compensate, [...path, 'compensate'], findings)
+    checkAside(raw.compensate, [...path, 'compensate'], UNDO, findings)
+    checkAside(raw.fallback, [...path, 'fallback'], IN_PLACE, findings)
     const kind = checkKind(raw, path, findings)
     if (kind === null) continue
     checkModifiers(raw, kind, path, findings)

@@ -5,7 +5,7 @@ import { chainOf } from '../../expressions/names.ts'
 import { parse } from '../../expressions/parse.ts'
 import { holdsExpression, isOneExpression, scan } from '../../expressions/scan.ts'
 import { isMap } from '../../expressions/values.ts'
-import { bodyOutput, INDEX, joinedOutput, RUN_SCHEMA, STEP_FACTS } from './outputs.ts'
+import { bodyOutput, ERROR, INDEX, joinedOutput, RUN_SCHEMA, STEP_FACTS } from './outputs.ts'
 import type { Place } from './places.ts'
 import { schemaAt } from './schemas.ts'
 import { itemName, type Spot, scopesFrom } from './spots.ts'
@@ -122,6 +122,7 @@ const nameAt = (memory: Memory, view: View, name: string): Json | null => {
   if (!view.names.includes(name)) return null
   if (name === 'index') return INDEX
   if (name === 'args') return view.args ?? null
+  if (name === 'error') return ERROR
   if (name === 'output') return view.spot && bodyOf(memory, view.spot)
   const holder = around(view.from, ({ step }) =>
     name === 'previous' ? step.repeat !== undefined : itemName(step) === name,

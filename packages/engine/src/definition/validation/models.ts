@@ -5,6 +5,7 @@ import type { Findings, Path } from './findings.ts'
 
 interface ModelBody {
   model: string
+  fallback?: string[] | undefined
   max_tokens?: number | undefined
   temperature?: number | undefined
   top_p?: number | undefined
@@ -14,27 +15,34 @@ interface ModelBody {
 
 const PRICED = Object.keys(defaultPrices.models)
 
-/** Checks the model and settings of an `llm` or `agent` body at `path`. */
-export const checkModel = (body: ModelBody, path: Path, findings: Findings): void => {
-  const taken = settingsOf(body.model)
+/** One model that a body names, at `at`, with the settings of the body. */
+const checkOne = (model: string, body: ModelBody, { path, at }: { path: Path; at: Path }, findings: Findings): void => {
+  const taken = settingsOf(model)
   if (taken === null) {
-    const provider = providerOf(body.model)
+    const provider = providerOf(model)
     const message = `this release serves ${PROVIDERS.join(', ')} only, not \`${provider}\``
     const near = nearest(provider, PROVIDERS)
-    findings.error(
-      [...path, 'model'],
-      'unknown_provider',
-      message,
-      near === null ? PRICED[0] : body.model.replace(provider, near),
-    )
+    findings.error(at, 'unknown_provider', message, near === null ? PRICED[0] : model.replace(provider, near))
     return
   }
   for (const setting of SETTINGS) {
     if (body[setting] === undefined || taken.has(setting)) continue
-    findings.error([...path, setting], 'setting_not_supported', `${body.model} takes no \`${setting}\`; remove it`)
+    findings.error([...path, setting], 'setting_not_supported', `${model} takes no \`${setting}\`; remove it`)
   }
-  if (!PRICED.includes(body.model)) {
-    const message = `no price is known for ${body.model}: its cost will not be counted`
-    findings.warn([...path, 'model'], 'unpriced_model', message, nearest(body.model, PRICED))
+  if (!PRICED.includes(model)) {
+    const message = `no price is known for ${model}: its cost will not be counted`
+    findings.warn(at, 'unpriced_model', message, nearest(model, PRICED))
+  }
+}
+
+/** Checks the models and settings of an `llm` or `agent` body at `path`. */
+export const checkModel = (body: ModelBody, path: Path, findings: Findings): void => {
+  checkOne(body.model, body, { path, at: [...path, 'model'] }, findings)
+  const seen = new Set([body.model])
+  for (const [index, model] of (body.fallback ?? []).entries()) {
+    const at = [...path, 'fallback', index]
+    if (seen.has(model)) findings.error(at, 'invalid_value', `${model} was tried before: it would not be asked again`)
+    else checkOne(model, body, { path, at }, findings)
+    seen.add(model)
   }
 }

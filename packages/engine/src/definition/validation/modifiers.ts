@@ -54,6 +54,9 @@ export const checkModifiers = ({ step, path }: Spot, findings: Findings): void =
   const until = step.repeat?.until
   if (until !== undefined)
     checkOne(until, [...path, 'repeat', 'until'], '`until` is one expression and nothing else', findings)
+  const from = step.confidence?.from
+  if (from !== undefined)
+    checkOne(from, [...path, 'confidence', 'from'], '`from` is one expression and nothing else', findings)
   checkEach(step, path, findings)
   checkCache(step, path, findings)
 }

@@ -12,7 +12,7 @@ export type SchemaOf = (value: Json) => Json | null
 /** How the output of a step inside of a block is known. */
 export type InnerOf = (name: string, step: StepDefinition) => Json | null
 
-const ERROR = objectOf({ code: TEXT, class: TEXT, message: TEXT })
+export const ERROR = objectOf({ code: TEXT, class: TEXT, message: TEXT })
 /** `by`, `reason` and `edits` may be null. */
 const APPROVAL = objectOf({ approved: { type: 'boolean' }, by: {}, at: {}, reason: {}, edits: {} })
 const WAIT = objectOf({ at: {} })
@@ -31,9 +31,9 @@ const ofBlock = (step: StepDefinition, schemaOf: SchemaOf, innerOf: InnerOf): Js
 const fieldsOf = (schema: Json | null): Json | null =>
   schema !== null && isMap(schema) && schema.properties !== undefined ? { properties: schema.properties } : null
 
-/** What one item or iteration of a step gives; null: not known, as `use` may have given another. */
+/** What one item or iteration of a step gives; null: not known, as `use` or a fallback may have given another. */
 export const bodyOutput = (step: StepDefinition, schemaOf: SchemaOf, innerOf: InnerOf): Json | null => {
-  if (typeof step.on_failure === 'object') return null
+  if (typeof step.on_failure === 'object' || step.fallback) return null
   const model = step.llm ?? step.agent
   if (model) return model.output ?? TEXT
   if (step.tool === 'http') return HTTP

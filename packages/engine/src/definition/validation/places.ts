@@ -1,5 +1,5 @@
 // Where a definition holds templates, and which names each place can see.
-import type { CompensateDefinition, Definition, Json, StepDefinition } from '@stepfleet/contracts'
+import type { CompensateDefinition, Definition, FallbackDefinition, Json, StepDefinition } from '@stepfleet/contracts'
 import type { TemplateOptions } from '../../expressions.ts'
 import type { Path } from './findings.ts'
 import type { ScopeInfo, Spot } from './spots.ts'
@@ -16,7 +16,7 @@ export interface Place {
   scope: ScopeInfo | null
   /** The steps that it mentions are waited for. */
   orders: boolean
-  /** Names beyond `input`, `steps`, `run`, `env`: `item` under its name, `index`, `previous`, `output`, `args`. */
+  /** Names beyond `input`, `steps`, `run`, `env`: `item` under its name, `index`, `previous`, `output`, `error`, `args`. */
   names: readonly string[]
   /** JSON Schema of `args`. */
   args?: Json | undefined
@@ -66,10 +66,14 @@ const otherPlaces = (step: StepDefinition, add: Add): void => {
   add(['cache', 'key'], step.cache?.key)
 }
 
-const undoPlaces = (said: CompensateDefinition, add: Add): void => {
+/** Of what undoes a step, or is done in its place. */
+const asidePlaces = (said: CompensateDefinition | FallbackDefinition, add: Add): void => {
   llmPlaces(said.llm, add)
   add(['with'], said.with, WITH)
   runPlaces([], said.run, add)
+  if ('agent' in said) agentPlaces(said.agent, add)
+  if ('approval' in said) add(['approval', 'show'], said.approval?.show)
+  if ('value' in said) add(['value'], said.value)
 }
 
 /** Every template of a step. `if` and `each` are judged before there is an item or an iteration of its own. */
@@ -101,9 +105,9 @@ const stepPlaces = (spot: Spot): Place[] => {
   otherPlaces(step, add)
   adder([...within, 'output'])(['repeat', 'until'], step.repeat?.until)
   adder(within, { scope: inner })(['output'], inner ? step.output : undefined)
-  if (step.compensate) {
-    undoPlaces(step.compensate, adder([...within, 'output'], {}, ['compensate']))
-  }
+  adder([...within, 'output'])(['confidence', 'from'], step.confidence?.from)
+  if (step.compensate) asidePlaces(step.compensate, adder([...within, 'output'], {}, ['compensate']))
+  if (step.fallback) asidePlaces(step.fallback, adder([...within, 'error'], {}, ['fallback']))
   return places
 }
 
@@ -139,6 +143,10 @@ export const plainTexts = (definition: Definition, spots: readonly Spot[]): Plai
     add(['agent', 'stop'], step.agent?.stop)
     add(['compensate', 'tool'], step.compensate?.tool)
     add(['compensate', 'llm', 'stop'], step.compensate?.llm?.stop)
+    add(['fallback', 'tool'], step.fallback?.tool)
+    add(['fallback', 'llm', 'stop'], step.fallback?.llm?.stop)
+    add(['fallback', 'agent', 'stop'], step.fallback?.agent?.stop)
+    add(['fallback', 'approval', 'assignee'], step.fallback?.approval?.assignee)
     if (typeof step.on_failure === 'object') add(['on_failure', 'use'], step.on_failure.use)
     for (const [i, tool] of (step.agent?.tools ?? []).entries()) {
       if (typeof tool === 'string') continue

@@ -44,7 +44,9 @@ const checkRetry = (use: ToolUse, retry: StepDefinition['retry'], path: Path, fi
   findings.warn([...path, 'retry'], 'once_is_retried', message)
 }
 
-const checkTool = (definition: Definition, step: StepDefinition, path: Path, findings: Findings): void => {
+type ToolStep = Pick<StepDefinition, 'tool' | 'with' | 'effect' | 'gate' | 'retry'>
+
+const checkTool = (definition: Definition, step: ToolStep, path: Path, findings: Findings): void => {
   if (step.tool === undefined) return
   const use = { tool: step.tool, with: step.with, effect: step.effect, gate: step.gate }
   if (step.tool === 'http') checkHttp(step.with, path, findings)
@@ -87,7 +89,12 @@ const checkAgentTools = (definition: Definition, agent: Agent, path: Path, findi
   }
 }
 
-const checkAgent = (definition: Definition, step: StepDefinition, path: Path, findings: Findings): void => {
+const checkAgent = (
+  definition: Definition,
+  step: Pick<StepDefinition, 'agent'>,
+  path: Path,
+  findings: Findings,
+): void => {
   const { agent } = step
   if (!agent) return
   const at = [...path, 'agent']
@@ -140,6 +147,16 @@ const checkUndo = (step: StepDefinition, path: Path, findings: Findings): void =
   )
 }
 
+/** What is done in place of a step is asked for like the step itself. */
+const checkFallback = (definition: Definition, step: StepDefinition, path: Path, findings: Findings): void => {
+  const { fallback } = step
+  if (!fallback) return
+  const at = [...path, 'fallback']
+  if (fallback.llm) checkLlm(fallback.llm, at, findings)
+  checkAgent(definition, fallback, at, findings)
+  checkTool(definition, fallback, at, findings)
+}
+
 /** Checks the body of a step that has a single kind. */
 export const checkBody = (definition: Definition, { step, path }: Spot, findings: Findings): void => {
   if (step.llm) checkLlm(step.llm, path, findings)
@@ -148,4 +165,5 @@ export const checkBody = (definition: Definition, { step, path }: Spot, findings
   checkWait(step, path, findings)
   checkSignal(step, path, findings)
   checkUndo(step, path, findings)
+  checkFallback(definition, step, path, findings)
 }

@@ -23,7 +23,8 @@ const UNBUILT_NAMES: Readonly<Record<string, string>> = { thread: 'threads' }
 const ELSEWHERE: Readonly<Record<string, string>> = {
   args: "`args` is only known in a tool of an agent's own",
   previous: '`previous` is only known inside a step with `repeat`',
-  output: '`output` is only known in `repeat.until` and in `compensate`',
+  output: '`output` is only known in `repeat.until`, `confidence.from` and `compensate`',
+  error: '`error` is only known in `fallback`',
 }
 
 /** What the checks of one definition share. */
@@ -182,7 +183,7 @@ const checkPlace = (registry: Registry, place: Place): void => {
   }
 }
 
-const TAKEN = [...EVERYWHERE, 'index', 'args', 'secrets', 'previous', 'output', 'thread']
+const TAKEN = [...EVERYWHERE, 'index', 'args', 'secrets', 'previous', 'output', 'error', 'thread']
 
 /** `each.as` must not hide a name that is known everywhere, nor the item of an `each` around it. */
 const checkItemNames = (registry: Registry): void => {

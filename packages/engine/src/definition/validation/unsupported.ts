@@ -21,7 +21,7 @@ const placesOf = (root: Json, from: Path, pattern: readonly string[]): Path[] =>
 }
 
 /** Places of tool names in a step; some tools of the format are not built yet. */
-const TOOL_PLACES = ['tool', 'compensate.tool', 'agent.tools.*.tool']
+const TOOL_PLACES = ['tool', 'compensate.tool', 'fallback.tool', 'agent.tools.*.tool', 'fallback.agent.tools.*.tool']
 const UNBUILT_TOOL = /^(callback|shell|mcp([./:].*)?)$/
 
 const refuseTools = (root: Json, step: Path, findings: Findings): void => {

@@ -201,7 +201,7 @@ export const EXPRESSIONS: Case[] = [
       ['steps.a.llm.model', 'missing_field'],
       ['steps.a.llm.tempreature', 'unknown_field', 'temperature'],
       ['steps.a.timeout', 'invalid_duration'],
-      ['bugdet', 'unknown_field'],
+      ['bugdet', 'unknown_field', 'budget'],
       ['steps.b', 'no_kind'],
       ['steps.a.llm.prompt', 'unknown_step'],
     ],

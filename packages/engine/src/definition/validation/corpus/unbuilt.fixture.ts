@@ -5,24 +5,19 @@ import { type Case, llm, MODEL, steps } from './builders.fixture.ts'
 export const UNBUILT: Case[] = [
   {
     what: 'unbuilt top fields',
-    definition: steps({ a: llm() }, { budget: { usd: 1 }, supervisor: {} }),
-    errors: [
-      ['budget', 'not_supported_yet'],
-      ['supervisor', 'not_supported_yet'],
-    ],
+    definition: steps({ a: llm() }, { supervisor: {} }),
+    errors: [['supervisor', 'not_supported_yet']],
   },
   {
     what: 'unbuilt modifiers, also inside of blocks',
     definition: steps({
-      a: llm({ fallback: [], cache: true }),
-      b: { steps: { c: { value: 1, fallback: {}, thread: true }, d: { steps: { e: { ...llm(), confidence: {} } } } } },
+      a: { ...llm(), thread: true },
+      b: { steps: { c: { value: 1, thread: true }, d: { steps: { e: { ...llm(), budget: {} } } } } },
     }),
     errors: [
-      ['steps.a.llm.fallback', 'not_supported_yet'],
-      ['steps.a.llm.cache', 'not_supported_yet'],
-      ['steps.b.steps.c.fallback', 'not_supported_yet'],
+      ['steps.a.thread', 'not_supported_yet'],
       ['steps.b.steps.c.thread', 'not_supported_yet'],
-      ['steps.b.steps.d.steps.e.confidence', 'not_supported_yet'],
+      ['steps.b.steps.d.steps.e.budget', 'not_supported_yet'],
     ],
   },
   {
@@ -48,14 +43,12 @@ export const UNBUILT: Case[] = [
           model: MODEL,
           prompt: 'x',
           budget: {},
-          fallback: [],
           tools: [{ name: 'ask', description: 'd', input: { type: 'object' }, tool: 'mcp.ask' }],
         },
       },
     }),
     errors: [
       ['steps.a.agent.budget', 'not_supported_yet'],
-      ['steps.a.agent.fallback', 'not_supported_yet'],
       ['steps.a.agent.tools.0.tool', 'not_supported_yet'],
     ],
   },

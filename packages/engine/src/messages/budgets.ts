@@ -1,0 +1,90 @@
+// budgets: what was reserved for a model call is settled by what it used, as soon as that is known.
+import type { Event, FailureCode, Usage } from '@stepfleet/contracts'
+import { holderOf, isBudgeted } from '../decide/budget.ts'
+import { lastAttempt, type StepState } from '../state/state.ts'
+import type { Ask, Turn } from '../turn.ts'
+import { cutBy } from './cut.ts'
+
+export interface Settle {
+  kind: 'settle'
+  /** Who reserved. */
+  holder: string
+  /** null: nobody knows. What was reserved counts as spent, until it is known after all. */
+  used: { tokens: number; microUsd: number } | null
+}
+
+const NOTHING = { tokens: 0, microUsd: 0 }
+/** The call may have been made, and was charged then. */
+const MAY_BE_PAID: ReadonlySet<FailureCode> = new Set<FailureCode>([
+  'timeout',
+  'stream_broken',
+  'connection_failed',
+  'cancelled',
+  'outcome_unknown',
+  'poison_step',
+])
+
+const usedOf = (usage: Usage): { tokens: number; microUsd: number } => ({
+  tokens: usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens + usage.outputTokens,
+  microUsd: usage.microUsd ?? 0,
+})
+
+const isModelCall = ({ queue, tool }: StepState): boolean => queue !== null && tool === null
+
+/** Of what was out when it ended: it may be paid, and its worker may still tell. */
+const unknown = (step: StepState): Settle[] => {
+  const last = lastAttempt(step)
+  if (!last || !isModelCall(step) || last.reported.includes(last.delivery)) return []
+  return [{ kind: 'settle', holder: holderOf(step.path, last.attempt, last.delivery), used: null }]
+}
+
+/** What a fact says of the call that it is about. */
+const ofFact = (event: Event, step: StepState): Settle[] => {
+  switch (event.type) {
+    case 'step.completed':
+    case 'step.answered':
+    case 'cost.noted':
+    case 'step.attempt_failed': {
+      const { attempt, delivery, usage } = event
+      if (attempt === undefined || delivery === undefined) break
+      const unpaid = event.type === 'step.attempt_failed' && MAY_BE_PAID.has(event.failure.code) ? null : NOTHING
+      const holder = holderOf(step.path, attempt, delivery)
+      // another delivery may be out, which nobody waits for any more
+      const others = event.type === 'step.completed' || event.type === 'step.answered' ? unknown(step) : []
+      return [{ kind: 'settle', holder, used: usage ? usedOf(usage) : unpaid }, ...others]
+    }
+    case 'step.lost': {
+      const { attempt, delivery, cause } = event
+      return [
+        { kind: 'settle', holder: holderOf(step.path, attempt, delivery), used: cause === 'worker' ? null : NOTHING },
+      ]
+    }
+    default:
+  }
+  // given up by the engine, or by a person
+  return step.endSeq === event.seq || event.type === 'step.attempt_failed' || event.type === 'step.escalated'
+    ? unknown(step)
+    : []
+}
+
+export const budgetMessages = (turn: Turn, event: Event): Settle[] => {
+  if (!isBudgeted(turn)) return []
+  const own = 'path' in event && event.path !== undefined ? turn.state.steps.get(event.path) : undefined
+  const cut = cutBy(turn, event).filter((step) => step !== own)
+  return [...(own && isModelCall(own) ? ofFact(event, own) : []), ...cut.flatMap(unknown)]
+}
+
+/** Reserved in this turn for calls that are not made after all: the run, or what is around them, ended. */
+export const unusedReservations = (turn: Turn): Settle[] => {
+  const sent = new Set(
+    turn.events.flatMap((event) =>
+      event.type === 'step.dispatched' ? [holderOf(event.path, event.attempt, event.delivery)] : [],
+    ),
+  )
+  return [...turn.answers].flatMap(([text, answer]): Settle[] => {
+    if (answer.kind !== 'budget' || !answer.granted) return []
+    const question: Ask = JSON.parse(text)
+    if (question.kind !== 'budget' || sent.has(question.holder)) return []
+    return [{ kind: 'settle', holder: question.holder, used: NOTHING }]
+  })
+}

@@ -1,0 +1,136 @@
+// Budgets: what a call may cost is reserved before it; a call that could pass a budget is not made.
+import { describe, expect, it } from 'vitest'
+import { BudgetLedger } from '../ledger.ts'
+import { AMBIGUOUS, calls, MODEL, moduleTool, PERMANENT, TRANSIENT, USAGE, workflow } from './things.fixture.ts'
+import { World } from './world.fixture.ts'
+
+const TOOLS = { tools: [moduleTool('find', 'read')] }
+const llm = { model: MODEL, prompt: 'p', max_tokens: 100 }
+
+/** A world whose answers come from a ledger, and whose messages reach it. */
+const budgeted = (steps: Parameters<typeof workflow>[0], budget: NonNullable<Parameters<World['raise']>[0]>) => {
+  const w = new World(workflow(steps, { budget }), TOOLS)
+  const ledger = new BudgetLedger()
+  w.answer = (ask) => {
+    if (ask.kind !== 'budget') return { kind: 'limit', granted: true }
+    const counted = ask.caps.map(({ scope, ...cap }) => ({ name: scope, scope, cap }))
+    return ledger.reserve(ask.holder, ask, counted)
+  }
+  let read = 0
+  const settle = () => {
+    for (const message of w.others.slice(read)) {
+      if (message.kind === 'settle') ledger.settle(message.holder, message.used)
+    }
+    read = w.others.length
+    return ledger.counter('run')
+  }
+  return { w, ledger, settle }
+}
+
+describe('a budget', () => {
+  it('counts what calls used, and not what they might have', () => {
+    const { w, settle } = budgeted({ a: { llm } }, { tokens: 500 })
+    w.start()
+    expect(settle()).toMatchObject({ spent: { tokens: 0 }, reserved: { tokens: expect.toSatisfy((n) => n > 100) } })
+    w.done('a')
+    expect(settle()).toEqual({ spent: { tokens: 15, microUsd: 35 }, reserved: { tokens: 0, microUsd: 0 } })
+  })
+
+  it('that the next call could pass opens a case; raised, the run goes on by itself', () => {
+    const { w, settle } = budgeted({ a: { llm } }, { tokens: 100 })
+    expect(w.start()).toEqual(['run.started', 'step.escalated a budget_exceeded'])
+    expect(w.step('a').failure?.message).toMatch(
+      /^the budget of the run is 100 tokens: 0 tokens is spent, and the next call may cost \d+ tokens$/,
+    )
+    w.reload('snapshot')
+    expect(w.raise({ tokens: 1_000 })).toEqual([
+      'run.budget_raised',
+      'escalation.resolved a retry',
+      'step.retried a',
+      'step.dispatched a 1.1',
+    ])
+    expect(w.done('a')).toContain('run.completed')
+    expect(settle().spent.tokens).toBe(15)
+  })
+
+  it('counts attempts that failed, and what nobody knows of as if all of it was used', () => {
+    const { w, settle } = budgeted({ a: { llm, retry: { attempts: 3, initial: '1ms' } } }, { tokens: 1_000 })
+    w.start()
+    const [reserved] = [settle().reserved.tokens]
+    w.fails('a', TRANSIENT)
+    expect(settle()).toMatchObject({ spent: { tokens: 15 }, reserved: { tokens: 0 } })
+    w.wake({}, w.nowMs + 1_000)
+    w.loses('a')
+    // the call of the dead worker, and the next delivery
+    expect(settle()).toMatchObject({ spent: { tokens: 15 + reserved }, reserved: { tokens: reserved } })
+    w.done('a', 'late', { delivery: 1 })
+    expect(settle()).toMatchObject({ spent: { tokens: 30 + reserved } })
+    // the other delivery was out when its step ended: it may be paid too, until its worker tells
+    w.done('a', 'again', { delivery: 2 })
+    expect(settle()).toEqual({ spent: { tokens: 45, microUsd: 105 }, reserved: { tokens: 0, microUsd: 0 } })
+  })
+
+  it('charges nothing for a call that was refused, or never made', () => {
+    const { w, settle } = budgeted({ a: { llm }, b: { llm } }, { tokens: 1_000 })
+    w.start()
+    w.fails('a', PERMANENT, { usage: null })
+    expect(w.releases('b', 5_000)).toContain('step.lost b 1.1 released')
+    expect(settle()).toEqual({ spent: { tokens: 0, microUsd: 0 }, reserved: { tokens: 0, microUsd: 0 } })
+  })
+
+  it('makes calls wait while what others may use is reserved', () => {
+    const { w, settle } = budgeted({ a: { llm }, b: { llm } }, { tokens: 200 })
+    expect(w.start()).toEqual(['run.started', 'step.dispatched a 1.1', 'step.held b'])
+    expect(w.step('b').heldWhy).toBe(
+      'waits for calls under way: what they may cost is reserved in the budget of the run',
+    )
+    w.done('a')
+    settle()
+    expect(w.wake({}, w.nowMs + 1_000)).toEqual(['step.dispatched b 1.1'])
+    expect(w.done('b')).toContain('run.completed')
+  })
+
+  it('gives back what a cancelled run had reserved, once it is known', () => {
+    const { w, settle } = budgeted({ a: { llm }, b: { tool: 'find' } }, { usd: 1 })
+    w.start()
+    const { microUsd } = settle().reserved
+    w.cancel()
+    expect(settle()).toMatchObject({ spent: { microUsd }, reserved: { microUsd: 0 } })
+    w.done('a', 'late')
+    expect(settle()).toMatchObject({ spent: { microUsd: USAGE.microUsd } })
+  })
+
+  it('holds for the turns of an agent, whose conversation grows', () => {
+    const agent = { model: MODEL, prompt: 'p', tools: ['find'], max_tokens: 100 }
+    const { w, ledger, settle } = budgeted({ a: { agent } }, { tokens: 100_000 })
+    w.start()
+    const first = settle().reserved.tokens
+    w.done('a/turn-1/llm', calls(['find']), { usage: { ...USAGE, inputTokens: 5_000 } })
+    w.done('a/turn-1/tool-0', 'x'.repeat(1_000))
+    settle()
+    expect(ledger.counter('run').reserved.tokens).toBeGreaterThan(first + 5_000 + 400)
+  })
+
+  it('asks for the caps of the day too, and settles what an ambiguous end leaves', () => {
+    const { w, ledger, settle } = budgeted({ a: { llm, retry: { attempts: 1 } } }, { per_day: { usd: 2, tokens: 900 } })
+    w.start()
+    const held = ledger.counter('workflow').reserved
+    expect(held.microUsd).toBeGreaterThan(0)
+    const reserved = { ...held }
+    w.fails('a', AMBIGUOUS, { usage: null })
+    settle()
+    expect(ledger.counter('workflow')).toEqual({ spent: reserved, reserved: { tokens: 0, microUsd: 0 } })
+  })
+
+  it('is not asked where there is none', () => {
+    const w = new World(workflow({ a: { llm } }), TOOLS)
+    const asked: string[] = []
+    w.answer = (ask) => {
+      asked.push(ask.kind)
+      return { kind: 'limit', granted: true }
+    }
+    w.start()
+    w.done('a')
+    expect([asked, w.others]).toEqual([[], []])
+  })
+})
