@@ -1,5 +1,6 @@
 // The client of the REST API: one function per route, typed by the contracts.
 import type {
+  BudgetDefinition,
   Case,
   Edit,
   EngineInfo,
@@ -119,6 +120,8 @@ export interface Client {
   cancel(id: string, decision?: Decision): Promise<CommandAnswer>
   pause(id: string, decision?: Decision): Promise<CommandAnswer>
   resume(id: string, decision?: Decision): Promise<CommandAnswer>
+  /** New caps of the run; steps that the old ones stopped are tried again. */
+  budget(id: string, budget: BudgetDefinition, decision?: Decision): Promise<CommandAnswer>
   signal(id: string, name: string, payload: Json): Promise<CommandAnswer>
   step(id: string, path: string, action: StepAction): Promise<CommandAnswer>
   registerWorkflow(definition: DefinitionSource): Promise<Registered>
@@ -170,6 +173,8 @@ const runRoutes = (options: ClientOptions) => {
     cancel: (id: string, decision: Decision = {}) => command(`${at(id)}/cancel`, json(decision)),
     pause: (id: string, decision: Decision = {}) => command(`${at(id)}/pause`, json(decision)),
     resume: (id: string, decision: Decision = {}) => command(`${at(id)}/resume`, json(decision)),
+    budget: (id: string, budget: BudgetDefinition, decision: Decision = {}) =>
+      command(`${at(id)}/budget`, json({ ...budget, ...decision })),
     signal: (id: string, name: string, payload: Json) => command(`${at(id)}/signals/${segment(name)}`, payload),
     step: (id: string, path: string, { action, ...body }: StepAction) =>
       command(`${at(id)}/steps/${segment(path)}/${action}`, json(body)),

@@ -1,7 +1,7 @@
 // Runs as the REST API takes and shows them.
 import { z } from 'zod'
 import { workflowRefSchema } from './command.ts'
-import { runBudgetSchema } from './definition.ts'
+import { budgetSchema, runBudgetSchema } from './definition.ts'
 import { durationSchema } from './duration.ts'
 import { attemptViewSchema } from './escalation.ts'
 import { failureSchema } from './failure.ts'
@@ -78,6 +78,20 @@ export const costSchema = z.strictObject({
 })
 export type Cost = z.infer<typeof costSchema>
 
+/** What was paid for nothing: answers that came when their step had another, or none was wanted any more. */
+export const wasteSchema = z.strictObject({
+  calls: z.int(),
+  tokens: z.int(),
+  microUsd: z.int(),
+  /** Model calls whose worker died: what they cost is not known. */
+  lostCalls: z.int(),
+})
+export type Waste = z.infer<typeof wasteSchema>
+
+const amount = z.strictObject({ usd: z.number(), tokens: z.int() })
+/** The budget of a run as it is now; `reserved` is what calls under way may cost. */
+export const budgetViewSchema = budgetSchema.extend({ spent: amount, reserved: amount })
+
 export const stepViewSchema = z.strictObject({
   path: z.string(),
   parent: z.string().nullable(),
@@ -96,6 +110,10 @@ export const stepViewSchema = z.strictObject({
   output: jsonSchema.nullable(),
   failure: failureSchema.nullable(),
   case: z.string().nullable(),
+  /** What is done in its place, by the path of that step, and what it failed with. */
+  fallback: z.strictObject({ path: z.string(), failure: failureSchema }).optional(),
+  /** An answer that was not sure enough, and waits for a person. */
+  answer: jsonSchema.optional(),
   /** Id of the child run it started. */
   child: z.string().optional(),
 })
@@ -121,6 +139,8 @@ export const runViewSchema = runSummarySchema.extend({
   failedStep: z.string().nullable(),
   why: z.string().nullable(),
   cost: costSchema,
+  waste: wasteSchema,
+  budget: budgetViewSchema.optional(),
   /** The run that started it, and the step of that run. */
   parent: z.strictObject({ run: z.string(), path: z.string() }).optional(),
   deadlineAtMs: z.int().optional(),

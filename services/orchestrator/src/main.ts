@@ -112,12 +112,14 @@ const startDoor = async ({ config, logger, lifecycle, redis, store, publisher }:
   const plans = new Plans(store)
   const tools = () => readToolManifests(redis)
   const fleet = createFleetReader(redis, publisher)
+  const budgets = createRedisBudgets(redis)
   const door = createHttpDoor({
     store,
     mailbox: createMailbox(redis),
-    viewRun: (ns, run) => viewRun({ store, plans, tools }, ns, run),
+    viewRun: (ns, run) => viewRun({ store, plans, tools, budgets }, ns, run),
     fleet: () => fleet.view(),
     toolManifests: tools,
+    prices: readPrices(config.STEPFLEET_PRICES),
     publisher,
     config,
     logger,

@@ -1,7 +1,7 @@
 // `stepfleet runs …`: what runs there are, one of them in full, and what an operator does to them.
 import type { CommandAnswer } from '@stepfleet/client'
 import { type Edit, hasEnded, type RunView, runStatusSchema } from '@stepfleet/contracts'
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Context, contextOf, wholeNumber } from '../context.ts'
 import { readJson, readLabels, UsageError } from '../values.ts'
 import { ago, table } from '../view/text.ts'
@@ -54,6 +54,7 @@ export const addRuns = (program: Command): void => {
     .description('follow it as a live tree until it ends; exit code as `run --watch`')
     .action(async (id: string, _: object, command: Command) => follow(id, contextOf(command)))
   for (const verb of ['cancel', 'pause', 'resume'] as const) addVerb(runs, verb)
+  addBudget(runs)
   addSteps(runs)
 }
 
@@ -69,6 +70,31 @@ const addVerb = (runs: Command, verb: keyof typeof VERBS): void => {
     .action(async (id: string, options: Decided, command: Command) => {
       const context = contextOf(command)
       told(await context.client[verb](id, decidedBy(options, context)), `${verb} ${id}`, context)
+    })
+}
+
+const dollars = (text: string): number => {
+  const usd = Number(text)
+  if (!/^\d+(\.\d+)?$/.test(text) || usd <= 0) throw new InvalidArgumentError('an amount such as 2.50 is needed.')
+  return usd
+}
+
+interface BudgetOptions extends Decided {
+  usd?: number
+  tokens?: number
+}
+
+const addBudget = (runs: Command): void => {
+  decision(runs, 'budget', 'set what it may spend; steps that the old budget stopped are tried again')
+    .argument('<run>')
+    .option('--usd <dollars>', 'of the whole run', dollars)
+    .option('--tokens <n>', 'of the whole run, in and out', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .action(async (id: string, options: BudgetOptions, command: Command) => {
+      const { usd, tokens } = options
+      if (usd === undefined && tokens === undefined) throw new UsageError('name --usd, --tokens or both')
+      const context = contextOf(command)
+      const budget = { ...(usd === undefined ? {} : { usd }), ...(tokens === undefined ? {} : { tokens }) }
+      told(await context.client.budget(id, budget, decidedBy(options, context)), `budget ${id}`, context)
     })
 }
 

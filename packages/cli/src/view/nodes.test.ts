@@ -22,6 +22,7 @@ const view = (steps: StepView[]): RunView => ({
   ...{ id: 'run_1', namespace: 'default', workflow: { name: 'book', version: 1, hash: 'h' }, status: 'running' },
   ...{ labels: {}, createdAtMs: T0, endedAtMs: null, version: 9, priority: 3, input: {}, output: null, failure: null },
   ...{ failedStep: null, why: null, cost: noCost, steps },
+  waste: { calls: 0, tokens: 0, microUsd: 0, lostCalls: 0 },
 })
 
 const outline = (nodes: readonly Node[], depth = 0): string[] =>

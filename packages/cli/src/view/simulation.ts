@@ -49,6 +49,7 @@ const runView = (simulation: Simulation, name: string): RunView => {
     ...{ id: 'simulated', namespace: '', workflow: { name, version: null, hash: '' }, status, labels: {}, version: 0 },
     ...{ createdAtMs: startMs, endedAtMs: startMs + simulation.virtualMs, priority: 3, input: null },
     ...{ output: simulation.output, failure: simulation.failure, failedStep: null, why: null, cost: NO_COST },
+    waste: { calls: 0, tokens: 0, microUsd: 0, lostCalls: 0 },
     steps: steps.map((record) => stepView(record, known, whys.get(record.path) ?? null)),
   }
 }

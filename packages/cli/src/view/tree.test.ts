@@ -58,6 +58,7 @@ const view = (steps: StepView[], more: Partial<RunView> = {}): RunView => ({
   failedStep: null,
   why: null,
   cost: noCost,
+  waste: { calls: 0, tokens: 0, microUsd: 0, lostCalls: 0 },
   steps,
   ...more,
 })

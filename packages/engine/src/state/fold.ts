@@ -4,6 +4,7 @@ import type { Event, EventOf, EventType, RunStatus } from '@stepfleet/contracts'
 import {
   type AttemptState,
   addUsage,
+  addWaste,
   isComposite,
   isEnded,
   isHeld,
@@ -173,6 +174,7 @@ const folders: Folders = {
     const step = stepOf(state, event.path, event.atMs)
     const record = attemptOf(step, event.attempt)
     if (record && event.cause === 'worker') record.losses += 1
+    if (event.cause === 'worker' && step.tool === null) state.waste.lostCalls += 1
     step.notBeforeMs = event.nextAtMs ?? null
     step.heldWhy = event.why ?? null
     enter(state, step, event.nextAtMs ? 'retrying' : 'pending')
@@ -275,6 +277,7 @@ const folders: Folders = {
   },
   'cost.noted': (state, event) => {
     addUsage(state.cost, event.usage)
+    addWaste(state.waste, event.usage)
     attemptOf(stepOf(state, event.path, event.atMs), event.attempt)?.reported.push(event.delivery)
   },
   'run.compensating': (state, event) => {

@@ -16,6 +16,7 @@ import type {
   RunStatus,
   StepStatus,
   Usage,
+  Waste,
   WorkflowRef,
 } from '@stepfleet/contracts'
 import { parsePath, type Role } from './paths.ts'
@@ -191,6 +192,7 @@ export interface RunState {
   /** Steps that were cancelled while a case of theirs was open. */
   cutCases: number
   cost: Cost
+  waste: Waste
 
   /** transient: top-level steps that have ended, in the order they did. */
   topEnds: string[]
@@ -275,6 +277,7 @@ export const createState = (ns: string, run: string): RunState => ({
   counts: { scheduled: 0, waiting: 0, escalated: 0 },
   cutCases: 0,
   cost: emptyCost(),
+  waste: { calls: 0, tokens: 0, microUsd: 0, lostCalls: 0 },
   topEnds: [],
   codeSeq: 0,
   agenda: new Set(),
@@ -311,6 +314,12 @@ export const addUsage = (cost: Cost, usage: Usage): void => {
   if (usage.microUsd === null) cost.unpricedCalls += 1
   else cost.microUsd += usage.microUsd
   if (usage.scripted) cost.scripted = true
+}
+
+export const addWaste = (waste: Waste, usage: Usage): void => {
+  waste.calls += 1
+  waste.tokens += usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens + usage.outputTokens
+  waste.microUsd += usage.microUsd ?? 0
 }
 
 /** Tools an open agent may call. */

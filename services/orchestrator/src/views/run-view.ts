@@ -13,6 +13,7 @@ import {
   type RunState,
   type StepState,
 } from '@stepfleet/engine'
+import type { Amount, FleetBudgets, Spend } from '../budgets/port.ts'
 import type { Plans } from '../drive/plans.ts'
 import { type LoadedRun, loadRun } from '../drive/runs.ts'
 import type { RunHead, Store } from '../store/port.ts'
@@ -23,6 +24,7 @@ export interface ViewDeps {
   store: Store
   plans: Plans
   tools(): Promise<ReadonlyMap<string, ToolManifest>>
+  budgets: Pick<FleetBudgets, 'ofRun'>
 }
 
 const add = (sum: Cost, more: Cost): void => {
@@ -86,6 +88,8 @@ const stepView = async (context: WhyContext, step: StepState, cost: Cost, load: 
     output: await load(step.output),
     failure: step.failure,
     case: step.case?.id ?? (step.approval && !step.approval.given ? step.approval.case : null),
+    ...(step.fallback ? { fallback: step.fallback } : {}),
+    ...(step.answer && !isEnded(step) ? { answer: await load(step.answer) } : {}),
     ...(step.opening?.kind === 'run' ? { child: step.opening.run } : {}),
   }
 }
@@ -150,10 +154,14 @@ export const viewRun = async (deps: ViewDeps, ns: string, run: string): Promise<
   const head = await deps.store.head(ns, run)
   const loaded = head && (await loadRun(deps, ns, run))
   if (!head || !loaded) return null
-  const [out, tools, nowMs] = await Promise.all([deps.store.out(ns, run), deps.tools(), deps.store.now()])
-  return assemble({ head, loaded, context: { plan: loaded.plan, state: loaded.state, out, tools, nowMs } }, (payload) =>
-    loadPayload(deps.store, loaded, payload),
-  )
+  const [out, tools, nowMs, spend] = await Promise.all([
+    deps.store.out(ns, run),
+    deps.tools(),
+    deps.store.now(),
+    loaded.state.budget ? deps.budgets.ofRun(ns, run) : null,
+  ])
+  const context = { plan: loaded.plan, state: loaded.state, out, tools, nowMs }
+  return assemble({ head, loaded, context, spend }, (payload) => loadPayload(deps.store, loaded, payload))
 }
 
 const loadPayload = async (store: Store, { ns, run }: LoadedRun, payload: Payload | null): Promise<Json> => {
@@ -161,10 +169,18 @@ const loadPayload = async (store: Store, { ns, run }: LoadedRun, payload: Payloa
   return 'blob' in payload ? store.blob(ns, run, payload.blob) : payload.value
 }
 
-const assemble = async (
-  { head, loaded: { plan, state }, context }: { head: RunHead; loaded: LoadedRun; context: WhyContext },
-  load: Load,
-): Promise<RunView> => {
+interface Assembled {
+  head: RunHead
+  loaded: LoadedRun
+  context: WhyContext
+  /** null: the run has no budget. */
+  spend: Spend | null
+}
+
+const inUsd = ({ tokens, microUsd }: Amount) => ({ tokens, usd: microUsd / 1_000_000 })
+const budgetOf = ({ spent, reserved }: Spend) => ({ spent: inUsd(spent), reserved: inUsd(reserved) })
+
+const assemble = async ({ head, loaded: { plan, state }, context, spend }: Assembled, load: Load): Promise<RunView> => {
   const sums = costs(state)
   const steps = await Promise.all(
     ordered(plan, state).map((step) =>
@@ -186,6 +202,8 @@ const assemble = async (
     failedStep: state.failedStep,
     why: whyRun(context, reasons),
     cost: state.cost,
+    waste: state.waste,
+    ...(state.budget && spend ? { budget: { ...state.budget, ...budgetOf(spend) } } : {}),
     ...(state.parent ? { parent: { run: state.parent.run, path: state.parent.path } } : {}),
     ...(state.deadlineAtMs === null ? {} : { deadlineAtMs: state.deadlineAtMs }),
     steps,

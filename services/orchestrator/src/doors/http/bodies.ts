@@ -1,5 +1,6 @@
 // Shapes of the REST API that no other process shares: parameters, small bodies, and what the lists answer.
 import {
+  budgetSchema,
   editSchema,
   engineInfoSchema,
   eventSchema,
@@ -94,6 +95,8 @@ const reason = z.string().max(2_000).optional().describe('Why; journaled.')
 export const reasonBodySchema = z.strictObject({ by, reason }).nullish()
 /** `compensate` false: what has completed stays done; a run that undoes already ends at once. */
 export const cancelBodySchema = z.strictObject({ by, reason, compensate: z.boolean().optional() }).nullish()
+/** New caps; those that are not named stay. */
+export const budgetBodySchema = budgetSchema.extend({ by, reason })
 export const retryBodySchema = z.strictObject({ by, reason, edit: editSchema.optional() }).nullish()
 export const overrideBodySchema = z.strictObject({ by, reason, output: jsonSchema })
 export const approveBodySchema = z.strictObject({ by, reason, edits: jsonSchema.optional() }).nullish()

@@ -14,6 +14,7 @@ import { currentCarrier } from '@stepfleet/runtime'
 import type { RunHead } from '../../store/port.ts'
 import {
   appliedSchema,
+  budgetBodySchema,
   cancelBodySchema,
   problemResponses,
   queuedSchema,
@@ -148,6 +149,36 @@ const signalRoute = (app: Door, context: HttpContext): void => {
   )
 }
 
+const budgetRoute = (app: Door, context: HttpContext): void => {
+  app.post(
+    '/runs/:id/budget',
+    {
+      bodyLimit: SMALL_BODY_LIMIT,
+      schema: {
+        tags,
+        summary: 'Set new caps of a run: steps that the old ones stopped are tried again',
+        headers: writeHeadersSchema,
+        params: runParamsSchema,
+        body: budgetBodySchema,
+        response: commandResponses,
+      },
+    },
+    async (request, reply) => {
+      const { body } = request
+      const { by, reason, ...budget } = body
+      const call = { headers: request.headers, run: request.params.id, route: 'budget', body }
+      const answer = await sendCommand(context, call, (base) => ({
+        ...base,
+        type: 'budget',
+        by: operator(by),
+        reason,
+        budget,
+      }))
+      return reply.code(answer.code).send(answer.body)
+    },
+  )
+}
+
 const SUMMARIES = {
   cancel: 'Cancel a run: what it has done is undone first, unless `compensate` is false',
   pause: 'Pause a run: nothing new is started until it is resumed',
@@ -183,5 +214,6 @@ export const commandRoutes = (app: Door, context: HttpContext): void => {
       },
     )
   }
+  budgetRoute(app, context)
   signalRoute(app, context)
 }

@@ -1,7 +1,7 @@
 // What the HTTP door is given, what its routes share, and the small things every route needs.
 import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Command, Json, Payload, RunView, ToolManifest, Verdict } from '@stepfleet/contracts'
+import type { Command, Json, Payload, PriceList, RunView, ToolManifest, Verdict } from '@stepfleet/contracts'
 import { DEFAULT_NAMESPACE, LIMITS } from '@stepfleet/contracts'
 import type { Logger } from '@stepfleet/runtime'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
@@ -21,6 +21,8 @@ export interface HttpDoorDeps {
   fleet(): Promise<FleetView>
   /** Module tools that workers have published, by name. */
   toolManifests(): Promise<ReadonlyMap<string, ToolManifest>>
+  /** What budgets in dollars go by; undefined: the prices of this release. */
+  prices?: PriceList
   publisher: { depth(queue: string): Promise<{ waiting: number; active: number; oldestAgeMs: number | null }> }
   config: Pick<OrchestratorConfig, 'ROLE' | 'STEPFLEET_HOST' | 'ESCALATION_URL' | 'env'>
   logger: Logger

@@ -2,9 +2,11 @@
 import {
   allSteps,
   type Definition,
+  defaultPrices,
   type Json,
   labelsSchema,
   nearest,
+  type PriceList,
   type ProblemError,
   type ToolManifest,
 } from '@stepfleet/contracts'
@@ -29,6 +31,8 @@ export interface Definitions {
   check(raw: Json): Check
   /** As `check`; throws `invalid_definition`, or `not_supported_yet` when that is all that is wrong. */
   accept(raw: Json): Checked
+  /** What a budget in dollars would have to say against a definition: models without a price. */
+  unpriced(definition: Definition): ProblemError[]
   /** A definition that was checked when it was stored. */
   stored(hash: string, definition: Json): Definition
 }
@@ -64,8 +68,8 @@ const beyondEngine = (definition: Definition, schemas: SchemaChecks): ProblemErr
   return labels.success ? errors : [...errors, ...errorsOfZod(labels.error, 'labels', [])]
 }
 
-const checkOf = (raw: Json, schemas: SchemaChecks): Check => {
-  const result = validate(raw)
+const checkOf = (raw: Json, schemas: SchemaChecks, priced: readonly string[]): Check => {
+  const result = validate(raw, priced)
   if (!result.ok) return { ok: false, errors: result.errors }
   const errors = beyondEngine(result.definition, schemas)
   if (errors.length > 0) return { ok: false, errors }
@@ -84,10 +88,12 @@ const remember = <T>(cache: Map<string, T>, key: string, make: () => T): T => {
   return value
 }
 
-export const createDefinitions = (schemas: SchemaChecks): Definitions => {
+/** `prices`: those that budgets in dollars go by. */
+export const createDefinitions = (schemas: SchemaChecks, prices: PriceList = defaultPrices): Definitions => {
+  const priced = Object.keys(prices.models)
   const checks = new Map<string, Check>()
   const known = new Map<string, Definition>()
-  const check = (raw: Json): Check => remember(checks, sha256(canonicalJson(raw)), () => checkOf(raw, schemas))
+  const check = (raw: Json): Check => remember(checks, sha256(canonicalJson(raw)), () => checkOf(raw, schemas, priced))
   return {
     check,
     accept: (raw) => {
@@ -100,6 +106,10 @@ export const createDefinitions = (schemas: SchemaChecks): Definitions => {
         unsupported ? 'the definition uses what this release does not have' : `the definition has ${count}`,
         { errors: result.errors },
       )
+    },
+    unpriced: (definition) => {
+      const checked = validate({ ...definition, budget: { usd: 1 } }, priced)
+      return checked.ok ? [] : checked.errors.filter(({ code }) => code === 'unpriced_model')
     },
     stored: (hash, definition) => remember(known, hash, () => readStored(definition).definition),
   }

@@ -48,7 +48,7 @@ const contextOf = (deps: HttpDoorDeps, closing: AbortSignal): HttpContext => {
     fleet: () => within(deps.fleet(), CALL_LIMIT_MS),
     toolManifests: () => within(deps.toolManifests(), CALL_LIMIT_MS),
     schemas,
-    definitions: createDefinitions(schemas),
+    definitions: createDefinitions(schemas, deps.prices),
     closing,
   }
 }

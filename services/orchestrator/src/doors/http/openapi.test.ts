@@ -84,7 +84,7 @@ describe('the OpenAPI page', () => {
     const steps = ['approve', 'override', 'reject', 'retry', 'skip'].map(
       (verb) => `POST /v1/runs/{id}/steps/{path}/${verb}`,
     )
-    const run = ['cancel', 'pause', 'resume', 'signals/{name}'].map((verb) => `POST /v1/runs/{id}/${verb}`)
+    const run = ['cancel', 'pause', 'resume', 'budget', 'signals/{name}'].map((verb) => `POST /v1/runs/{id}/${verb}`)
     const reads = ['', '/journal', '/result'].map((what) => `GET /v1/runs/{id}${what}`)
     const workflows = [
       'GET /v1/workflows',

@@ -221,6 +221,6 @@ test('a definition with errors lists them all with their places', async () => {
   expect(new Set(problem.errors?.map((error) => error.path.split('.').slice(0, 2).join('.')))).toEqual(
     new Set(['steps.a', 'steps.c']),
   )
-  const later = { ...Object(GREET), budget: { usd: 1 } }
+  const later = { ...Object(GREET), supervisor: {} }
   expectProblem(await door.post('/v1/workflows', later), 'not_supported_yet')
 })

@@ -172,7 +172,7 @@ describe('a request that is wrong', () => {
     ['a bad id', { ...run, id: 'a.b' }, 400, 'bad_request', 'id'],
     ['a bad priority', { ...run, priority: 9 }, 400, 'bad_request', 'priority'],
     ['thread', { ...run, thread: 't' }, 422, 'not_supported_yet', 'thread'],
-    ['budget', { ...run, budget: { usd: 1 } }, 422, 'not_supported_yet', 'budget'],
+    ['budget', { ...run, budget: { usd: 0 } }, 400, 'bad_request', 'budget.usd'],
     ['restart', { ...run, id: 'a', onConflict: 'restart' }, 422, 'not_supported_yet', 'onConflict'],
     ['input without a field', { workflow: 'greet', input: {} }, 422, 'invalid_input', 'input.name'],
     ['no input at all', { workflow: 'greet' }, 422, 'invalid_input', 'input.name'],

@@ -16,7 +16,7 @@ import { errorsOfZod, Rejection } from './problems.ts'
 import { definitionOf } from './workflows.ts'
 
 /** Fields of the format that this release does not have. */
-const LATER = ['thread', 'budget']
+const LATER = ['thread']
 
 /** Refuses what is of the format but not of this release, by its name, before anything else is said of the body. */
 export const refuseLater = (body: unknown): void => {
@@ -100,6 +100,15 @@ const settle = (head: RunHead, submission: Submission, policy: NonNullable<Submi
   throw conflict(head, 'and was asked for by another request: take another id, or onConflict use_existing')
 }
 
+/** A budget in dollars that comes with the run asks the same of the workflow as one that stands in it. */
+const checkPrices = (context: HttpContext, definition: Definition): void => {
+  const unpriced = context.definitions.unpriced(definition)
+  if (unpriced.length > 0)
+    throw new Rejection('bad_request', 'a budget in dollars cannot hold for models without a price', {
+      errors: unpriced,
+    })
+}
+
 /** What was there before decides without writing anything. */
 const existing = async (context: HttpContext, submission: Submission, wanted: SubmitRun): Promise<Accepted | null> => {
   const head = await context.store.head(submission.command.ns, submission.command.run)
@@ -148,6 +157,8 @@ export const submitRun = async (
   const priority = wanted.priority ?? 3
   // the schema of the request has let it through
   const deadlineMs = wanted.deadline === undefined ? undefined : (parseDurationMs(wanted.deadline) ?? undefined)
+  const { budget } = wanted
+  if (budget?.usd !== undefined) checkPrices(context, definition)
   const packed = pack(input, 'input')
   const tip = randomId()
   const run = runIdOf(ns, wanted, key)
@@ -164,6 +175,7 @@ export const submitRun = async (
     env: context.config.env,
     trace: currentCarrier(),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(budget === undefined ? {} : { budget }),
   }
   const submission: Submission = {
     command,
@@ -174,6 +186,7 @@ export const submitRun = async (
         labels,
         priority,
         ...(deadlineMs === undefined ? {} : { deadlineMs }),
+        ...(budget === undefined ? {} : { budget }),
       }),
     ),
     tip,

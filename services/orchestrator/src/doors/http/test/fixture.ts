@@ -100,6 +100,7 @@ const viewOf = async (store: MemoryStore, head: RunHead): Promise<RunView> => {
     failure: last?.type === 'run.failed' ? last.failure : null,
     failedStep: last?.type === 'run.failed' ? (last.path ?? null) : null,
     ...{ why: null, cost: NO_COST, steps: [] },
+    waste: { calls: 0, tokens: 0, microUsd: 0, lostCalls: 0 },
   }
 }
 
