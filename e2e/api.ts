@@ -30,6 +30,9 @@ export interface StepView {
   output: unknown
   case: string | null
   failure: { code: string } | null
+  servedBy: string | null
+  cost: { microUsd: number; inputTokens: number; outputTokens: number; calls: number }
+  why: string | null
 }
 
 export interface RunView {
@@ -102,7 +105,7 @@ export class Api {
     return this.call<T>({ method: 'POST', path, body, ...(headers ? { headers } : {}) })
   }
 
-  async #get<T>(path: string): Promise<T> {
+  async get<T>(path: string): Promise<T> {
     const { status, body } = await this.call<T>({ path })
     if (status !== 200) throw new Error(`GET ${path}: ${status} ${JSON.stringify(body)}`)
     return body
@@ -120,7 +123,7 @@ export class Api {
   }
 
   run(id: string): Promise<RunView> {
-    return this.#get(`/runs/${id}`)
+    return this.get(`/runs/${id}`)
   }
 
   async step(id: string, path: string): Promise<StepView | undefined> {
@@ -128,20 +131,20 @@ export class Api {
   }
 
   fleet(): Promise<FleetView> {
-    return this.#get('/fleet')
+    return this.get('/fleet')
   }
 
   depth(queue: string): Promise<{ depth: number; active: number }> {
-    return this.#get(`/queues/${queue}/depth`)
+    return this.get(`/queues/${queue}/depth`)
   }
 
   async runsWithLabel(label: string): Promise<{ id: string; status: string }[]> {
-    const { items } = await this.#get<{ items: { id: string; status: string }[] }>(`/runs?label=${label}&limit=200`)
+    const { items } = await this.get<{ items: { id: string; status: string }[] }>(`/runs?label=${label}&limit=200`)
     return items
   }
 
   async cases(run: string): Promise<CaseView[]> {
-    const { items } = await this.#get<{ items: CaseView[] }>(`/escalations?run=${run}&status=all`)
+    const { items } = await this.get<{ items: CaseView[] }>(`/escalations?run=${run}&status=all`)
     return items
   }
 
@@ -150,7 +153,7 @@ export class Api {
     const events: JournalEvent[] = []
     let from: number | null = 1
     while (from !== null) {
-      const page: { events: JournalEvent[]; next: number | null } = await this.#get(
+      const page: { events: JournalEvent[]; next: number | null } = await this.get(
         `/runs/${id}/journal?from=${from}&limit=${PAGE}`,
       )
       events.push(...page.events)

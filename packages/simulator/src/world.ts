@@ -168,6 +168,7 @@ export class World {
         return
       case 'settle':
         this.#ledger.settle(`${run.run}/${message.holder}`, message.used)
+        if (message.next !== undefined) this.#nudge({ run: run.run, path: message.next })
         return
       case 'cache':
         this.#cache.set(message.key, { value: jsonOf(message.output), untilMs: this.time.nowMs + message.ttlMs })

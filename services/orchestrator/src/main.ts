@@ -72,7 +72,7 @@ const startEngine = async (connected: Connected): Promise<Engine> => {
   const { config, logger, lifecycle, redis, store, publisher, code } = connected
   const id = engineId()
   const perDay = capPerDay(config.STEPFLEET_BUDGET_PER_DAY)
-  const budgets = createDrivenBudgets(createRedisBudgets(redis), perDay)
+  const budgets = createDrivenBudgets({ budgets: createRedisBudgets(redis), store, engine: id, perDay })
   const limits = createDrivenLimits({ limits: createRedisLimits(redis), store, engine: id, logger })
   const engine = new Engine({
     id,

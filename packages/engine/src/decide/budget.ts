@@ -8,7 +8,7 @@ import { settleFailure } from './failure-policy.ts'
 import { hold } from './hold.ts'
 
 const MICRO = 1_000_000
-/** How long until reservations are looked at again. */
+/** How long until reservations are looked at again, where no call of the same run says so. */
 const PENDING_MS = 1_000
 /**
  * Characters of a token, at least: English prose has some 4, code and other scripts fewer. Too few only reserves more
@@ -94,9 +94,11 @@ export const admitCall = (
   const workflow = turn.plan.name
   const answer = ask(turn, { kind: 'budget', workflow, holder, caps: capsOf(turn), ...estimate(turn, call.input) })
   if (answer === null) return 'wait'
+  turn.state.unaffordable.delete(path)
   if (answer.kind !== 'budget' || answer.granted) return 'granted'
   const { over, pending } = answer
   if (pending) {
+    turn.state.unaffordable.add(path)
     const why = `waits for calls under way: what they may cost is reserved in the budget of ${WHOSE[over.scope]}`
     return hold(turn, path, why, PENDING_MS)
   }

@@ -11,6 +11,8 @@ export interface Settle {
   holder: string
   /** null: nobody knows. What was reserved counts as spent, until it is known after all. */
   used: { tokens: number; microUsd: number } | null
+  /** Who waits for what is given back: it is to be woken then. */
+  next?: string
 }
 
 const NOTHING = { tokens: 0, microUsd: 0 }
@@ -71,7 +73,9 @@ export const budgetMessages = (turn: Turn, event: Event): Settle[] => {
   if (!isBudgeted(turn)) return []
   const own = 'path' in event && event.path !== undefined ? turn.state.steps.get(event.path) : undefined
   const cut = cutBy(turn, event).filter((step) => step !== own)
-  return [...(own && isModelCall(own) ? ofFact(event, own) : []), ...cut.flatMap(unknown)]
+  const settles = [...(own && isModelCall(own) ? ofFact(event, own) : []), ...cut.flatMap(unknown)]
+  const [next] = turn.state.unaffordable
+  return next === undefined ? settles : settles.map((settle) => ({ ...settle, next }))
 }
 
 /** Reserved in this turn for calls that are not made after all: the run, or what is around them, ended. */

@@ -77,6 +77,7 @@ export const toSnapshot = (state: RunState): string => {
     codeSeq,
     agenda,
     backlog,
+    unaffordable,
     nudged,
     undo,
     timers,

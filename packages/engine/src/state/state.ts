@@ -202,6 +202,8 @@ export interface RunState {
   agenda: Set<string>
   /** transient: ready tasks held back by the limit of tasks out. */
   backlog: Set<string>
+  /** transient: steps that wait for others to give back what they had reserved, in the order they asked. */
+  unaffordable: Set<string>
   /** transient: held steps that may try again before their time. */
   nudged: Set<string>
   /** transient: what is still to be undone, the next one last; null: not known. */
@@ -282,6 +284,7 @@ export const createState = (ns: string, run: string): RunState => ({
   codeSeq: 0,
   agenda: new Set(),
   backlog: new Set(),
+  unaffordable: new Set(),
   nudged: new Set(),
   undo: null,
   timers: new Map(),

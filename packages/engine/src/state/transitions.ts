@@ -166,7 +166,14 @@ export const cutAllBut = (state: RunState, awaited: ReadonlySet<string>, atMs: n
       if (to) state.counts[to] += 1
     }
   }
-  for (const transient of [state.backlog, state.nudged, state.items, state.signalWaiters, state.timers]) {
+  for (const transient of [
+    state.backlog,
+    state.unaffordable,
+    state.nudged,
+    state.items,
+    state.signalWaiters,
+    state.timers,
+  ]) {
     transient.clear()
   }
   state.nextWakeMs = null

@@ -108,7 +108,7 @@ export const createWorld = (code: CodeHost = new ThreadedCodeHost({ logger })): 
         outside: createOutside(
           { store: over, schemas: createSchemaChecks() },
           createDrivenLimits({ limits, store: over, engine: id, logger, longHeldMs: LONG_HELD_MS }),
-          createDrivenBudgets(budgets, null),
+          createDrivenBudgets({ budgets, store: over, engine: id, perDay: null }),
         ),
         code,
         logger,
