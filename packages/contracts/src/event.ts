@@ -184,7 +184,7 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     type: z.literal('escalation.resolved'),
     path,
     case: z.string(),
-    action: z.enum(['retry', 'skip', 'override', 'fail', 'late_result']),
+    action: z.enum(['approve', 'retry', 'skip', 'override', 'fail', 'late_result']),
     by,
     reason,
   }),

@@ -38,9 +38,11 @@ export const actionsFor = (reason: CaseReason): Action[] => {
     case 'poison_step':
     case 'deadline_exceeded':
     case 'engine_failure':
-    case 'low_confidence':
     case 'budget_exceeded':
       return ['retry', 'skip', 'override', 'fail']
+    // to approve is to take the answer as it is
+    case 'low_confidence':
+      return ['approve', 'retry', 'skip', 'override', 'fail']
   }
 }
 

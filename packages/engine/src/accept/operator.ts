@@ -1,5 +1,5 @@
 // What a person, or a supervisor model, asks of a step: approve, retry, skip, override, fail.
-import { type CommandOf, failure, type Json, type Verdict } from '@stepfleet/contracts'
+import { type CommandOf, failure, type Json, type Payload, type Verdict } from '@stepfleet/contracts'
 import { closeCase, failStep } from '../decide/failure-policy.ts'
 import { layerOf } from '../decide/layers.ts'
 import { holdsSecretMarker } from '../expressions.ts'
@@ -41,10 +41,21 @@ const why = (command: StepCommand) => (command.reason === undefined ? {} : { rea
 const resolve = (turn: Turn, command: StepCommand, action: 'retry' | 'skip' | 'override' | 'fail'): void =>
   closeCase(turn, command.path, { action, by: command.by.id, reason: command.reason })
 
+/** A person finds an answer good that was not sure enough. */
+const takeAnswer = (turn: Turn, step: StepState, answer: Payload, command: CommandOf<'approve'>): Verdict => {
+  if (!command.approved)
+    return refused('bad_request', `retry, skip, override or fail ${step.path} to reject its answer`)
+  if (command.edits !== undefined) return refused('bad_request', `override ${step.path} to give it another output`)
+  closeCase(turn, step.path, { action: 'approve', by: command.by.id, reason: command.reason })
+  emit(turn, { type: 'step.completed', path: step.path, output: answer })
+  return applied(turn)
+}
+
 export const acceptApprove = (turn: Turn, command: CommandOf<'approve'>): Verdict => {
   const found = find(turn, command)
   if ('refusal' in found) return found.refusal
   const { step } = found
+  if (step?.case?.reason === 'low_confidence' && step.answer) return takeAnswer(turn, step, step.answer, command)
   if (!step?.approval || step.approval.given) {
     return refused('step_not_waiting', `step ${command.path} does not wait for an approval`)
   }

@@ -33,6 +33,20 @@ describe('confidence', () => {
     expect(w.override('a', { sure: 1 })).toContain('run.completed')
   })
 
+  it('asks whether the answer is good all the same', () => {
+    const w = make({ a: { llm, confidence } })
+    w.start()
+    w.done('a', { sure: 0.2 })
+    w.approve('a', { approved: false })
+    expect(w.verdict).toMatchObject({ status: 'refused', code: 'bad_request' })
+    w.approve('a', { edits: { sure: 1 } })
+    expect(w.verdict).toMatchObject({ status: 'refused', code: 'bad_request' })
+    w.reload('snapshot')
+    expect(w.approve('a')).toEqual(['escalation.resolved a approve', 'step.completed a', 'run.completed'])
+    expect(w.output('a')).toEqual({ sure: 0.2 })
+    expect(w.openCases).toEqual([])
+  })
+
   it('is judged after a reload too, and again when the step is retried', () => {
     const w = make({ a: { llm, confidence } })
     w.start()
