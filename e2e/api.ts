@@ -21,6 +21,8 @@ export interface JournalEvent {
   failure?: { code: string; class: string; message: string }
   output?: { value?: unknown }
   retryAtMs?: number
+  usage?: { model: string; inputTokens: number; outputTokens: number }
+  to?: { model?: string; step?: string }
 }
 
 export interface StepView {
@@ -40,6 +42,7 @@ export interface RunView {
   status: string
   output: unknown
   failure: { code: string } | null
+  cost: { microUsd: number; inputTokens: number; outputTokens: number; calls: number }
   steps: StepView[]
 }
 
@@ -56,6 +59,7 @@ export interface WorkerView {
   id: string
   pid: number
   tasks: string[]
+  circuits?: Record<string, string>
   alive: boolean | null
 }
 
