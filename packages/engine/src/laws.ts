@@ -46,10 +46,13 @@ const nothingAfterTheEnd: Law = (events) => {
     .map((event) => violation('nothing_after_the_end', event, `${event.type} after ${events[end]?.type}`))
 }
 
-/** What failed inside of something may begin anew when a person asks for that again. */
+/** What failed inside of something may begin anew when a person asks for that again; so may the turns of an agent. */
 const forgetFailed = (ended: Map<string, string>, event: Event): void => {
   if (event.type !== 'step.retried') return
-  for (const [path, how] of ended) if (how === 'step.failed' && isInside(path, event.path)) ended.delete(path)
+  for (const [path, how] of ended) {
+    const isTurn = parsePath(path).role === 'turn'
+    if ((how === 'step.failed' || isTurn) && isInside(path, event.path)) ended.delete(path)
+  }
 }
 
 /** A step ends once, unless the composite around it was asked for again after it had failed or been cancelled. */
@@ -92,6 +95,8 @@ const deliveriesInOrder: Law = (events) => {
     // what ends or escalates cancels what is out inside it
     else if (event.type === 'step.escalated' || ENDS.has(event.type)) {
       for (const [path, inner] of last) if (isWithin(path, event.path)) inner.out = false
+      // the turn of an agent may be asked for again after it had answered
+      if (event.type === 'step.completed' && now?.attempt === event.attempt && now) now.closed = true
     }
   }
   return found

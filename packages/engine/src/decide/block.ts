@@ -2,8 +2,7 @@
 
 import { render } from '../scope.ts'
 import type { StepState } from '../state/state.ts'
-import { type Looked, planOf, scopeOf, type Turn } from '../turn.ts'
-import { finishStep } from './confidence.ts'
+import { emit, type Looked, planOf, scopeOf, type Turn } from '../turn.ts'
 import { expressionFailure, settleFailure } from './failure-policy.ts'
 import { outputsOf } from './graph.ts'
 
@@ -15,12 +14,12 @@ export const advanceBlock = (turn: Turn, block: StepState): Looked => {
   if (body.kind !== 'block' || body.output === null) {
     const outputs = outputsOf(turn, path, names)
     if (outputs === null) return 'wait'
-    finishStep(turn, block, turn.values.pack(outputs))
+    emit(turn, { type: 'step.completed', path, output: turn.values.pack(outputs) })
     return 'done'
   }
   const output = render(turn, body.output, path, { inside: true })
   if (output === null) return 'wait'
-  if (output.ok) finishStep(turn, block, turn.values.pack(output.value))
+  if (output.ok) emit(turn, { type: 'step.completed', path, output: turn.values.pack(output.value) })
   else settleFailure(turn, path, expressionFailure(`steps.${node}.output`, output.message))
   return 'done'
 }

@@ -1,5 +1,5 @@
 // The plan: a definition compiled for the engine. Derived from the definition alone, so it is never stored.
-import type { Definition, Effect, FailureCode, Json, StepDefinition } from '@stepfleet/contracts'
+import type { Definition, Effect, FailureCode, Json, StepDefinition, Thinking } from '@stepfleet/contracts'
 
 /** A step and field that an expression mentions, `steps.<step>.<field>`. */
 export interface StepMention {
@@ -49,6 +49,8 @@ export interface ModelSettings {
   top_p?: number | undefined
   top_k?: number | undefined
   stop?: string[] | undefined
+  thinking?: Thinking | undefined
+  cache?: boolean | undefined
 }
 
 export interface LlmBody {

@@ -34,7 +34,7 @@ const checkMeaning = (definition: Definition, original: Json, priced: readonly s
   for (const spot of spots) {
     if (!kinds.has(spot.path.join('.'))) continue
     checkBody(definition, spot, findings)
-    checkModifiers(spot, findings)
+    checkModifiers(definition, spot, findings)
   }
   const mentioned = checkTemplates(definition, top, spots, findings)
   checkGraph(spots, mentioned, findings)

@@ -79,13 +79,14 @@ describe('confidence', () => {
     })
   })
 
-  it('judges agents, blocks, children, and each item', () => {
+  it('judges agents, children, and each item', () => {
     const agent = make({ a: { agent: { model: MODEL, prompt: 'p', output }, confidence } })
     agent.start()
     expect(agent.done('a/turn-1/llm', says('{"sure":0}'))).toContain('step.escalated a low_confidence')
-    const block = make({ a: { steps: { b: { tool: 'find' } }, output: '${{ steps.b.output }}', confidence } })
-    block.start()
-    expect(block.done('a/b', { sure: 0.1 })).toContain('step.escalated a low_confidence')
+    agent.reload('snapshot')
+    expect(agent.retry('a')).toContain('step.dispatched a/turn-1/llm 2.1')
+    agent.reload()
+    expect(agent.done('a/turn-1/llm', says('{"sure":1}'))).toContain('step.completed a')
     const child = make({ a: { run: 'other', confidence } })
     child.start()
     expect(child.child('a', { status: 'completed', output: { value: { sure: 0.1 } } })).toEqual([

@@ -13,6 +13,7 @@ import {
   type StepState,
 } from './state.ts'
 import {
+  askAgain,
   cancelInside,
   closeRun,
   cutAllBut,
@@ -87,6 +88,7 @@ const dispatched = (state: RunState, event: EventOf<'step.dispatched'>): void =>
 /** A new series of attempts; what a composite had cancelled inside it may start again. */
 const retried = (state: RunState, event: EventOf<'step.retried'>): void => {
   const step = stepOf(state, event.path, event.atMs)
+  const isDoubted = step.failure?.code === 'low_confidence'
   step.attemptsBefore = lastAttempt(step)?.attempt ?? 0
   step.roundsBefore = step.rounds
   step.failure = null
@@ -97,6 +99,7 @@ const retried = (state: RunState, event: EventOf<'step.retried'>): void => {
     step.editedAfter = step.attemptsBefore
   }
   reopen(state, step, event.atMs)
+  if (isDoubted && step.opening?.kind === 'agent') askAgain(state, step)
 }
 
 /** Another model has the attempts of its own; the turns of an agent that follow are its too. */

@@ -1,6 +1,6 @@
 // transitions: how a step or a run moves from one phase to another, with all that hangs on it. Used by fold alone.
 import { type Failure, failure, type Payload, type RunStatus } from '@stepfleet/contracts'
-import { isInside } from './paths.ts'
+import { isInside, turnPath } from './paths.ts'
 import {
   blankStep,
   hasCompleted,
@@ -258,6 +258,18 @@ const reopenPart = (state: RunState, step: StepState, inner: StepState): void =>
   if (!inner.unknown) inner.failure = anew ? null : undecided(inner)
   if (inner.failure) enter(state, inner, 'failing')
   else if (inner.role === 'item') waitForRoom(state, inner, parent)
+}
+
+/** The answer of an agent was not good enough: its last turn is asked for again. */
+export const askAgain = (state: RunState, agent: StepState): void => {
+  const turn = state.steps.get(turnPath(agent.path, agent.rounds))
+  if (!turn || !isEnded(turn)) return
+  agent.open += 1
+  agent.ended -= 1
+  if (hasCompleted(turn)) agent.completed -= 1
+  turn.attemptsBefore = lastAttempt(turn)?.attempt ?? 0
+  turn.output = null
+  begin(state, turn)
 }
 
 /** Opens a step again, and what was cancelled, or failed without being a result, inside it. */

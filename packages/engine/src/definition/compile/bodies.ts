@@ -51,6 +51,8 @@ const settingsOf = (body: Llm | Agent): ModelSettings => ({
   top_p: body.top_p,
   top_k: body.top_k,
   stop: body.stop,
+  thinking: body.thinking,
+  cache: body.cache,
 })
 
 const llm = (context: Context, body: Llm): LlmBody => {
@@ -106,7 +108,8 @@ const agent = (context: Context, body: Agent): AgentBody => ({
   system: body.system === undefined ? null : template(context, body.system, TEXT),
   prompt: template(context, body.prompt, TEXT),
   output: body.output ?? null,
-  settings: settingsOf(body),
+  // each turn sends all turns before it again
+  settings: { ...settingsOf(body), cache: body.cache ?? true },
   maxTurns: body.max_turns ?? DEFAULT_MAX_TURNS,
   maxIdentical: body.max_identical ?? DEFAULT_MAX_IDENTICAL,
   tools: (body.tools ?? []).map((entry) => agentTool(context, entry)),

@@ -41,7 +41,7 @@ const TAKES: Readonly<Record<StepKind, readonly Modifier[]>> = {
   wait: ['deadline'],
   signal: ['deadline', 'fallback'],
   run: ['deadline', 'priority', 'concurrency', 'rate', ...ANSWERS],
-  steps: ['deadline', 'concurrency', 'rate', ...ANSWERS],
+  steps: ['deadline', 'concurrency', 'rate', 'compensate', 'fallback'],
   value: ['fallback'],
 }
 
@@ -53,6 +53,7 @@ const INSTEAD: Readonly<Record<string, string>> = {
   'signal.timeout': 'signal.timeout',
   'steps.timeout': 'deadline',
   'run.timeout': 'deadline',
+  'steps.confidence': 'steps.<step>.confidence',
 }
 
 /** The kind of a raw step; reports none or several. */

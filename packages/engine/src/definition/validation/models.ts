@@ -1,7 +1,8 @@
 // Checks of model names and settings against what this release serves.
-import { defaultPrices, nearest } from '@stepfleet/contracts'
+import { defaultPrices, nearest, type Thinking } from '@stepfleet/contracts'
 import { PROVIDERS, providerOf, SETTINGS, settingsOf } from '../capabilities.ts'
 import type { Findings, Path } from './findings.ts'
+import { checkThinkingBudget, checkThinkingOf } from './thinking.ts'
 
 interface ModelBody {
   model: string
@@ -11,6 +12,8 @@ interface ModelBody {
   top_p?: number | undefined
   top_k?: number | undefined
   stop?: string[] | undefined
+  thinking?: Thinking | undefined
+  cache?: boolean | undefined
 }
 
 const PRICED = Object.keys(defaultPrices.models)
@@ -29,6 +32,7 @@ const checkOne = (model: string, body: ModelBody, { path, at }: { path: Path; at
     if (body[setting] === undefined || taken.has(setting)) continue
     findings.error([...path, setting], 'setting_not_supported', `${model} takes no \`${setting}\`; remove it`)
   }
+  checkThinkingOf(model, body, path, findings)
   if (!PRICED.includes(model)) {
     const message = `no price is known for ${model}: its cost will not be counted`
     findings.warn(at, 'unpriced_model', message, nearest(model, PRICED))
@@ -37,6 +41,7 @@ const checkOne = (model: string, body: ModelBody, { path, at }: { path: Path; at
 
 /** Checks the models and settings of an `llm` or `agent` body at `path`. */
 export const checkModel = (body: ModelBody, path: Path, findings: Findings): void => {
+  checkThinkingBudget(body, path, findings)
   checkOne(body.model, body, { path, at: [...path, 'model'] }, findings)
   const seen = new Set([body.model])
   for (const [index, model] of (body.fallback ?? []).entries()) {

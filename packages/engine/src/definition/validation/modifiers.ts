@@ -1,5 +1,5 @@
 // Checks of modifiers: conditions, lists, repeats, the cache.
-import { LIMITS, type StepDefinition } from '@stepfleet/contracts'
+import { type Definition, LIMITS, type StepDefinition } from '@stepfleet/contracts'
 import { holdsExpression } from '../../expressions/scan.ts'
 import { isOneExpression } from '../../expressions.ts'
 import { toolEffect } from '../compile/defaults.ts'
@@ -47,8 +47,28 @@ const checkCache = (step: StepDefinition, path: Path, findings: Findings): void 
   findings.error([...path, 'cache'], 'misplaced_modifier', message)
 }
 
+/** Who holds a place under a key while the step is in it: the run, or a block around the step. */
+const holderOf = (definition: Definition, { step, scope }: Spot): string | null => {
+  const key = step.concurrency?.key
+  // another item or iteration of the same text may be another key
+  if (key === undefined || (holdsExpression(key) && /\b(index|previous)\b/.test(key))) return null
+  for (let block = scope.owner; block; block = block.scope.owner) {
+    if (block.step.concurrency?.key === key) return `\`${block.id}\``
+  }
+  return definition.concurrency?.key === key ? 'the run' : null
+}
+
+/** Waiting for a place that is held around the step would be waiting for itself. */
+const checkLimit = (definition: Definition, spot: Spot, findings: Findings): void => {
+  const holder = holderOf(definition, spot)
+  if (holder === null) return
+  const message = `${holder} holds a place under the same key for as long as this step is in it: it would wait for ever`
+  findings.error([...spot.path, 'concurrency', 'key'], 'invalid_value', message)
+}
+
 /** Checks the modifiers of a step that has a single kind. */
-export const checkModifiers = ({ step, path }: Spot, findings: Findings): void => {
+export const checkModifiers = (definition: Definition, spot: Spot, findings: Findings): void => {
+  const { step, path } = spot
   if (typeof step.if === 'string')
     checkOne(step.if, [...path, 'if'], '`if` is true, false or one expression and nothing else', findings)
   const until = step.repeat?.until
@@ -57,6 +77,7 @@ export const checkModifiers = ({ step, path }: Spot, findings: Findings): void =
   const from = step.confidence?.from
   if (from !== undefined)
     checkOne(from, [...path, 'confidence', 'from'], '`from` is one expression and nothing else', findings)
+  checkLimit(definition, spot, findings)
   checkEach(step, path, findings)
   checkCache(step, path, findings)
 }

@@ -89,12 +89,14 @@ export const FALLBACKS: Case[] = [
       b: { ...llm(), confidence: { min: 0.5, from: 'output.c' } },
       c: { value: 1, confidence: { min: 0.5, from: '${{ output.c }}' } },
       d: { ...llm(), confidence: { min: 0.5 } },
+      e: { steps: { f: llm() }, confidence: { min: 0.5, from: '${{ output.f }}' } },
     }),
     errors: [
       ['steps.a.confidence.min', 'invalid_value'],
       ['steps.b.confidence.from', 'invalid_value', '${{ output.c }}'],
       ['steps.c.confidence', 'misplaced_modifier'],
       ['steps.d.confidence.from', 'missing_field'],
+      ['steps.e.confidence', 'misplaced_modifier', 'steps.<step>.confidence'],
     ],
   },
   {

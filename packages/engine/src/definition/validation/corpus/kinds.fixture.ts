@@ -50,6 +50,36 @@ export const KINDS: Case[] = [
     ],
   },
   {
+    what: 'thinking that is no level and no budget',
+    definition: steps({
+      a: llm({ thinking: 'loudly' }),
+      b: llm({ thinking: { budget: 10 } }),
+      c: llm({ thinking: true }),
+      d: llm({ cache: { ttl: '1h' } }),
+    }),
+    errors: [
+      ['steps.a.llm.thinking', 'invalid_value'],
+      ['steps.b.llm.thinking.budget', 'invalid_value'],
+      ['steps.c.llm.thinking', 'wrong_type'],
+      ['steps.d.llm.cache', 'wrong_type'],
+    ],
+  },
+  {
+    what: 'a thinking budget where the model takes none, or without room for an answer',
+    definition: steps({
+      a: llm({ thinking: { budget: 2_000 } }),
+      b: llm({ model: 'anthropic/claude-haiku-4-5', thinking: { budget: 4_096 } }),
+      c: llm({ model: 'anthropic/claude-haiku-4-5', thinking: { budget: 2_000 }, max_tokens: 2_000 }),
+      d: llm({ model: 'anthropic/claude-haiku-4-5', thinking: { budget: 2_000 }, fallback: [MODEL] }),
+    }),
+    errors: [
+      ['steps.a.llm.thinking', 'setting_not_supported', 'medium'],
+      ['steps.b.llm.thinking.budget', 'invalid_value'],
+      ['steps.c.llm.thinking.budget', 'invalid_value'],
+      ['steps.d.llm.thinking', 'setting_not_supported', 'medium'],
+    ],
+  },
+  {
     what: 'a timeout on a wait',
     definition: steps({ a: { wait: '1s', timeout: '1s' } }),
     errors: [['steps.a.timeout', 'misplaced_modifier']],

@@ -4,6 +4,21 @@ import { agent, block, type Case, type Expected, http, llm, steps } from './buil
 
 export const MODIFIERS: Case[] = [
   {
+    what: 'a limit inside of itself',
+    definition: steps(
+      {
+        b: { concurrency: { key: 'gpu', limit: 2 }, steps: { c: { ...llm(), concurrency: { key: 'gpu', limit: 1 } } } },
+        d: { ...llm(), concurrency: { key: 'all', limit: 1 } },
+        e: { ...llm(), concurrency: { key: 'gpu', limit: 1 } },
+      },
+      { concurrency: { key: 'all', limit: 1 } },
+    ),
+    errors: [
+      ['steps.b.steps.c.concurrency.key', 'invalid_value'],
+      ['steps.d.concurrency.key', 'invalid_value'],
+    ],
+  },
+  {
     what: 'a bad workflow name',
     definition: steps({ a: { run: 'Other' }, b: { run: { workflow: 'x@0' } } }),
     errors: [
