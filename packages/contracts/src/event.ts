@@ -215,6 +215,18 @@ export const eventBodySchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('run.resumed'), by, reason }),
   z.strictObject({ type: z.literal('cost.noted'), path, attempt, delivery, usage: usageSchema, why: z.string() }),
   /**
+   * A step that was given up (cancelled, or failed for good) has happened after all: it is undone with what has
+   * completed, should the run be undone.
+   */
+  z.strictObject({
+    type: z.literal('step.happened'),
+    path,
+    attempt,
+    delivery,
+    output: payloadSchema,
+    usage: usageSchema.optional(),
+  }),
+  /**
    * The run fails or was cancelled, and what has completed is undone first, newest first. What is open is cancelled,
    * but for `awaited`: tasks whose effect, if it happens, must be undone too.
    */

@@ -349,6 +349,19 @@ const stories: Record<string, () => Told> = {
     w.done('a/fallback-1')
     return w
   },
+  happened: () => {
+    const compensate = { tool: 'put', with: { id: '${{ output }}' } }
+    const w = make({
+      a: { tool: 'mail', each: { in: [1, 2], join: 'any' }, compensate },
+      b: { tool: 'find', needs: ['a'], on_failure: 'fail' },
+    })
+    w.start()
+    w.done('a[0]', 'won')
+    w.done('a[1]', 'late')
+    w.fails('b', PERMANENT)
+    w.done('a[1]/compensate-1')
+    return w
+  },
   code: () => {
     const played = begin()
     give(played, (told) => ({ asked: told === 0 ? [value('a', 1), wait('w')] : [], state: WAITING }), true)

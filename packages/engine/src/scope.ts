@@ -113,7 +113,8 @@ const previousOf = (turn: Turn, path: string): Json | undefined => {
 const undoneOutput = (turn: Turn, path: string): Json | undefined => {
   const { role, parent } = parsePath(path)
   const undone = role === 'compensation' ? turn.state.steps.get(parent ?? '') : undefined
-  return undone?.output ? load(turn, undone.output) : null
+  const output = undone?.happened?.output ?? undone?.output
+  return output ? load(turn, output) : null
 }
 
 /** What the step failed with in whose place a path is done. */

@@ -82,6 +82,8 @@ const words = (event: Event): [what: string, detail: string] => {
       return ['resumed', `by ${event.by}${because(event.reason)}`]
     case 'cost.noted':
       return ['cost noted', event.why]
+    case 'step.happened':
+      return ['happened', 'after it was given up']
     case 'run.compensating':
       return ['compensating', event.failure ? event.failure.code : `by ${event.by ?? ''}${because(event.reason)}`]
     case 'run.completed':

@@ -4,6 +4,7 @@ import { type CommandOf, type Failure, failure, type Outcome, type Usage, type V
 import { finishStep } from '../decide/confidence.ts'
 import { closeCase } from '../decide/failure-policy.ts'
 import { nextWay } from '../decide/fallback.ts'
+import { isBody } from '../decide/layers.ts'
 import { retryAt } from '../decide/retry.ts'
 import { retryPolicy } from '../definition/compile/defaults.ts'
 import type { RetryPolicy } from '../definition/plan.ts'
@@ -25,6 +26,22 @@ const noteCost = (turn: Turn, outcome: Outcome, record: AttemptState | undefined
   if (!outcome.usage || !record || record.reported.includes(outcome.delivery)) return
   const { path, attempt, delivery, usage } = outcome
   emit(turn, { type: 'cost.noted', path, attempt, delivery, usage, why })
+}
+
+/** A step that was given up, and whose effect is to be undone if the run is, has happened. */
+const hasHappened = (turn: Turn, step: StepState, { result }: Outcome): boolean =>
+  result.status === 'done' &&
+  (step.phase === 'cancelled' || step.phase === 'failed') &&
+  step.happened === null &&
+  !runHasEnded(turn.state) &&
+  planOf(turn.plan, step.node).compensated &&
+  isBody(turn.plan, step)
+
+const happen = (turn: Turn, outcome: Outcome, record: AttemptState): void => {
+  const { path, attempt, delivery, result, usage } = outcome
+  if (result.status !== 'done') return
+  const paid = usage === undefined || record.reported.includes(delivery) ? {} : { usage }
+  emit(turn, { type: 'step.happened', path, attempt, delivery, output: result.output, ...paid })
 }
 
 /** What the answer cost, unless it was counted before. */
@@ -137,7 +154,8 @@ export const acceptOutcome = (turn: Turn, outcome: Outcome): Verdict => {
   const step = turn.state.steps.get(outcome.path)
   const record = step?.attempts.find((attempt) => attempt.attempt === outcome.attempt)
   if (!step || !record) return applied(turn)
-  if (isEnded(step)) noteCost(turn, outcome, record, `the step was ${step.phase} already`)
+  if (isEnded(step) && hasHappened(turn, step, outcome)) happen(turn, outcome, record)
+  else if (isEnded(step)) noteCost(turn, outcome, record, `the step was ${step.phase} already`)
   else if (outcome.attempt <= step.editedAfter) noteCost(turn, outcome, record, 'its input was edited since')
   else if (step.answer !== null) noteCost(turn, outcome, record, 'an answer is in already')
   else if (outcome.result.status === 'done') complete(turn, step, outcome)

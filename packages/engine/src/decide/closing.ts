@@ -13,9 +13,12 @@ type End =
 
 const canBeUndone = (turn: Turn, step: StepState): boolean => planOf(turn.plan, step.node).compensated
 
-/** It completed, and what undoes it has not ended. */
+/** The event by which it has taken effect. */
+const doneSeq = ({ happened, endSeq }: StepState): number => happened?.seq ?? endSeq ?? 0
+
+/** It completed, or has happened after it was given up, and what undoes it has not ended. */
 const isToUndo = (turn: Turn, step: StepState): boolean => {
-  if (!hasCompleted(step) || !canBeUndone(turn, step) || !isBody(turn.plan, step)) return false
+  if (!(hasCompleted(step) || step.happened) || !canBeUndone(turn, step) || !isBody(turn.plan, step)) return false
   const undo = turn.state.steps.get(undoPath(step.path))
   return !undo || !isEnded(undo)
 }
@@ -53,12 +56,14 @@ export const closeOrUndo = (turn: Turn, end: End): void => {
   else endRun(turn, end)
 }
 
-/** What is left to undo, the next one last. */
-const undoOf = (turn: Turn): string[] =>
-  [...turn.state.steps.values()]
+/** What is left to undo, the next one last: the one that is being undone, then the newest. */
+const undoOf = (turn: Turn): string[] => {
+  const isBegun = (step: StepState): number => Number(turn.state.steps.has(undoPath(step.path)))
+  return [...turn.state.steps.values()]
     .filter((step) => isToUndo(turn, step))
-    .sort((a, b) => (a.endSeq ?? 0) - (b.endSeq ?? 0))
+    .sort((a, b) => isBegun(a) - isBegun(b) || doneSeq(a) - doneSeq(b))
     .map((step) => step.path)
+}
 
 const endOf = (closing: Closing): End =>
   closing.to === 'failed'

@@ -285,7 +285,8 @@ const compensationsInOrder: LawByPlan = (plan) => (events) => {
       continue
     }
     const step = planOf(plan, event.path)
-    if (step && hasCompleted(event) && isUndoneAt(step, event.path)) now.done.push(event.path)
+    const isDone = hasCompleted(event) || event.type === 'step.happened'
+    if (step && isDone && isUndoneAt(step, event.path)) now.done.push(event.path)
   }
   return found
 }

@@ -46,6 +46,7 @@ const ofFact = (event: Event, step: StepState): Settle[] => {
     case 'step.completed':
     case 'step.answered':
     case 'cost.noted':
+    case 'step.happened':
     case 'step.attempt_failed': {
       const { attempt, delivery, usage } = event
       if (attempt === undefined || delivery === undefined) break

@@ -44,6 +44,39 @@ describe('compensate', () => {
     ])
   })
 
+  it('undoes what has happened after it was given up', () => {
+    const race = { tool: 'book', each: { in: [1, 2], join: 'any' as const }, compensate: undo }
+    const w = make({ a: race, b: { tool: 'pay', needs: ['a'], on_failure: 'fail' } })
+    w.start()
+    w.done('a[0]', 'won')
+    expect(w.step('a[1]').phase).toBe('cancelled')
+    expect(w.done('a[1]', 'too late')).toEqual(['step.happened a[1]'])
+    w.reload('snapshot')
+    expect(w.fails('b', PERMANENT)).toContain('step.dispatched a[1]/compensate-1 1.1')
+    expect(w.inputOf('a[1]/compensate-1')).toEqual({ tool: 'undo', with: { id: 'too late' } })
+    expect(w.done('a[1]/compensate-1')).toContain('step.dispatched a[0]/compensate-1 1.1')
+    expect(w.done('a[0]/compensate-1')).toContain('run.failed')
+  })
+
+  it('undoes what is only told while others are undone', () => {
+    const w = make({
+      a: { tool: 'book', compensate: undo },
+      b: { tool: 'book', needs: ['a'], compensate: undo, deadline: '1m', on_failure: 'fail' },
+    })
+    w.start()
+    w.done('a', 'A1')
+    expect(w.wake({ b: {} }, 70_000)).toContain('step.dispatched a/compensate-1 1.1')
+    w.done('b', 'B1')
+    w.reload()
+    expect(w.done('a/compensate-1')).toContain('step.dispatched b/compensate-1 1.1')
+    expect(w.done('b/compensate-1')).toContain('run.failed')
+    // after the end nothing is undone any more
+    const late = saga()
+    late.start()
+    late.cancel({ compensate: false })
+    expect(late.done('flight', 'F1', { usage: null })).toEqual([])
+  })
+
   it('retries, escalates, and goes on when a person has decided', () => {
     const w = saga()
     w.start()

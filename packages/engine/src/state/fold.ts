@@ -283,6 +283,15 @@ const folders: Folders = {
     addWaste(state.waste, event.usage)
     attemptOf(stepOf(state, event.path, event.atMs), event.attempt)?.reported.push(event.delivery)
   },
+  'step.happened': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    if (event.usage) addUsage(state.cost, event.usage)
+    attemptOf(step, event.attempt)?.reported.push(event.delivery)
+    step.happened = { output: event.output, seq: event.seq }
+    if (!state.closing) return
+    state.undo = null
+    state.agenda.add('')
+  },
   'run.compensating': (state, event) => {
     const { to, awaited } = event
     state.closing = {

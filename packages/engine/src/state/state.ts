@@ -125,6 +125,8 @@ export interface StepState {
   fallbacks: number
   /** An answer that was not sure enough, or is not judged yet. */
   answer: Payload | null
+  /** It was given up and has happened all the same: what it gave, and the event that says so. */
+  happened: { output: Payload; seq: number } | null
   /** It failed, and what is around it failed with it. */
   outward: boolean
   /** It was asked for again with what is around it, and nobody knows whether its effect happened. */
@@ -371,6 +373,7 @@ export const blankStep = (path: string, atMs: number): StepState => {
     fallback: null,
     fallbacks: 0,
     answer: null,
+    happened: null,
     outward: false,
     unknown: false,
     case: null,

@@ -25,7 +25,9 @@ export const worldSeenIn = (fate: Fate, { state }: Played): ReferenceWorld => ({
   ...fate,
   seen: (path): Seen | undefined => {
     const step = state.steps.get(path)
-    return step?.endSeq == null ? undefined : { status: step.phase, order: step.endSeq }
+    if (step?.endSeq == null) return undefined
+    // what has happened after it was given up was no winner, also when it is undone
+    return { status: step.happened ? 'cancelled' : step.phase, order: step.endSeq }
   },
   cancelled: state.status === 'cancelled',
 })
@@ -33,11 +35,14 @@ export const worldSeenIn = (fate: Fate, { state }: Played): ReferenceWorld => ({
 const UNDO = '/compensate-1'
 
 /**
- * Tasks that were out when the run began to close, and what undoes them: they are not tried again, so they may end in
+ * Tasks that were out when the run began to close, or that were given up and have happened, and what undoes them: they are not tried again, so they may end in
  * other ways than they would have. Whether they are undone as they ended is for the laws.
  */
 const awaitedIn = (events: readonly Event[]): ReadonlySet<string> => {
-  const awaited = events.flatMap((event) => (event.type === 'run.compensating' ? event.awaited : []))
+  const awaited = events.flatMap((event) => {
+    if (event.type === 'step.happened') return [event.path]
+    return event.type === 'run.compensating' ? event.awaited : []
+  })
   return new Set(awaited.flatMap((path) => [path, path + UNDO]))
 }
 

@@ -166,9 +166,7 @@ export const LAW_MUTANTS: readonly Mutant[] = [
   {
     law: 'compensations_in_order',
     without: 'the reverse order',
-    patches: [
-      { file: 'decide/closing.ts', from: '(a.endSeq ?? 0) - (b.endSeq ?? 0)', to: '(b.endSeq ?? 0) - (a.endSeq ?? 0)' },
-    ],
+    patches: [{ file: 'decide/closing.ts', from: 'doneSeq(a) - doneSeq(b)', to: 'doneSeq(b) - doneSeq(a)' }],
   },
   {
     law: 'only_undoing_at_the_end',
