@@ -8,6 +8,7 @@ import {
   type EventBody,
   type Failure,
   type Json,
+  LIMITS,
   type LlmInput,
   type Payload,
   type PriceList,
@@ -105,6 +106,8 @@ export interface Turn {
   readonly events: Event[]
   /** Blobs that must be loaded before the paths in `deferred` can be decided. */
   readonly missing: Set<string>
+  /** Paths that wait for those, or for what was asked; each will take one of the places for tasks that are out. */
+  readonly waiting: Set<string>
   /** Asked since the driver last looked, by their text; it answers and calls again. */
   readonly asks: Map<string, Ask>
   readonly answers: Map<string, Answer>
@@ -122,6 +125,7 @@ export const createTurn = (
   ...known,
   events: [],
   missing: new Set(),
+  waiting: new Set(),
   asks: new Map(),
   answers: new Map(),
   code: { question: null, answer: null },
@@ -163,6 +167,9 @@ export const ask = (turn: Turn, question: Ask): Answer | null => {
   if (!answer) turn.asks.set(text, question)
   return answer ?? null
 }
+
+/** No further task can go out: as many are, or are about to. */
+export const isCrowded = ({ state, waiting }: Turn): boolean => state.counts.scheduled + waiting.size >= LIMITS.tasksOut
 
 /** The steps of the definition, or of a block by its id. */
 export const scopeOf = (plan: Plan, id: string): ScopePlan => {

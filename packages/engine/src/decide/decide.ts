@@ -1,9 +1,8 @@
 // decide: what follows from the facts. It works off the agenda: the paths that the last facts touched. Its cost
 // is that of what changed, never that of the run.
-import { LIMITS } from '@stepfleet/contracts'
 import { parsePath } from '../state/paths.ts'
-import { isEnded, isOpen, type RunState, type StepState } from '../state/state.ts'
-import { emit, type Looked, type Turn } from '../turn.ts'
+import { isEnded, isOpen, type StepState } from '../state/state.ts'
+import { emit, isCrowded, type Looked, type Turn } from '../turn.ts'
 import { advanceAgent } from './agent.ts'
 import { advanceBlock } from './block.ts'
 import { advanceClosing, mattersToClosing } from './closing.ts'
@@ -27,17 +26,23 @@ export const decide = (turn: Turn): void => {
     state.agenda.clear()
     return
   }
-  const later: string[] = []
-  for (let path = next(state); path !== undefined; path = next(state)) {
-    if (lookAt(turn, path) === 'wait') later.push(path)
+  const { waiting } = turn
+  // what was asked for is answered: those who asked go first, before others are let in from behind
+  const again = [...waiting]
+  waiting.clear()
+  const look = (path: string): void => {
+    if (lookAt(turn, path) === 'wait') waiting.add(path)
   }
-  if (state.endedAtMs === null) for (const path of later) state.agenda.add(path)
+  for (const path of again) if (state.endedAtMs === null && state.agenda.delete(path)) look(path)
+  for (let path = next(turn); path !== undefined; path = next(turn)) look(path)
+  if (state.endedAtMs === null) for (const path of waiting) state.agenda.add(path)
 }
 
 /** What is looked at next: while places are free, those that were held back come first, in their order. */
-const next = (state: RunState): string | undefined => {
+const next = (turn: Turn): string | undefined => {
+  const { state } = turn
   if (state.endedAtMs !== null) return undefined
-  const from = state.backlog.size > 0 && state.counts.scheduled < LIMITS.tasksOut ? state.backlog : state.agenda
+  const from = state.backlog.size > 0 && !isCrowded(turn) ? state.backlog : state.agenda
   const [path] = from
   if (path !== undefined) from.delete(path)
   return path

@@ -1,8 +1,8 @@
 // dispatch: sends the next delivery of a step's task out, under the limit of tasks a run may have out.
-import { type Effect, LIMITS, suspectQueue } from '@stepfleet/contracts'
+import { type Effect, suspectQueue } from '@stepfleet/contracts'
 import { inputOf } from '../messages/inputs.ts'
 import { blankStep, lastAttempt, lossesOf, POISON_LOSSES } from '../state/state.ts'
-import { emit, type Looked, type Turn } from '../turn.ts'
+import { emit, isCrowded, type Looked, type Turn } from '../turn.ts'
 import { admitCall } from './budget.ts'
 import { settleFailure } from './failure-policy.ts'
 
@@ -12,7 +12,8 @@ export const dispatch = (
   task: { queue: string; effect: Effect; timeoutMs: number; tool?: string },
 ): Looked => {
   const { state } = turn
-  if (state.counts.scheduled >= LIMITS.tasksOut) {
+  // it holds a place under its limits already, and is the first to go when there is room
+  if (isCrowded(turn)) {
     state.backlog.add(path)
     return 'done'
   }

@@ -2,7 +2,7 @@
 import { failure, LIMITS, llmQueue, toolQueue } from '@stepfleet/contracts'
 import type { StepPlan } from '../definition/plan.ts'
 import { parsePath } from '../state/paths.ts'
-import { emit, type Looked, planOf, type Turn } from '../turn.ts'
+import { emit, isCrowded, type Looked, planOf, type Turn } from '../turn.ts'
 import { takeCached } from './cache.ts'
 import { dispatch } from './dispatch.ts'
 import { settleFailure } from './failure-policy.ts'
@@ -37,6 +37,11 @@ export const start = (turn: Turn, path: string): Looked => {
     return 'done'
   }
   if (plan.gate && !turn.state.steps.get(path)?.gateOpen) return askGate(turn, path)
+  // before it takes a place under a limit, or asks for anything
+  if ((plan.body.kind === 'llm' || plan.body.kind === 'tool') && isCrowded(turn)) {
+    turn.state.backlog.add(path)
+    return 'done'
+  }
   const cached = plan.cache ? takeCached(turn, path, plan, plan.cache) : 'none'
   if (cached !== 'none') return cached
   const admitted = admitStep(turn, path, plan.limits, plan.id)

@@ -1,4 +1,5 @@
 // The limit of tasks out: a wide run has 500 at a time, and the next goes out as soon as one comes back.
+// biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
 import { LIMITS } from '@stepfleet/contracts'
 import { describe, expect, it } from 'vitest'
 import { MODEL, moduleTool, says, workflow } from './things.fixture.ts'
@@ -40,6 +41,24 @@ describe('the limit of tasks out', () => {
     for (let from = 0; from < w.tasks.length; from += 1) w.done(w.tasks[from]?.path ?? '')
     expect(w.state.status).toBe('completed')
     expect(new Set(w.tasks.map((task) => task.path)).size).toBe(1_200)
+  })
+
+  it('asks nothing of the fleet for tasks that it cannot send yet', () => {
+    const llm = { model: MODEL, prompt: 'p' }
+    for (const step of [{ llm }, { llm, concurrency: { key: 'k${{ item }}', limit: 1 } }]) {
+      const w = new World(workflow({ a: { ...step, each: { in: ITEMS } } }, { budget: { usd: 1_000 } }), TOOLS)
+      let asks = 0
+      const { answer } = w
+      w.answer = (ask) => {
+        asks += 1
+        return answer(ask)
+      }
+      w.start()
+      for (let from = 0; from < w.tasks.length; from += 1) w.done(w.tasks[from]?.path ?? '')
+      expect(w.state.status).toBe('completed')
+      // each of them once, for each of what it needs
+      expect(asks).toBe(ITEMS.length * ('concurrency' in step ? 2 : 1))
+    }
   })
 
   it('holds the turns of many agents back, and lets every one of them end', () => {

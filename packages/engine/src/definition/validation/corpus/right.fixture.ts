@@ -1,7 +1,7 @@
 // A right definition that uses the whole language, and places where a check that is too strict would hurt.
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
 import type { Json } from '@stepfleet/contracts'
-import { block, http, llm, MODEL, steps, tool } from './builders.fixture.ts'
+import { block, http, llm, steps, tool } from './builders.fixture.ts'
 
 const listed = {
   type: 'object',
@@ -17,12 +17,14 @@ export const wholeLanguage = (): Json =>
       deadline: '2h',
       concurrency: { key: '${{ input.fast }}-${{ run.namespace }}', limit: 3 },
       steps: {
-        fast: { if: '${{ input.fast }}', ...llm() },
+        fast: { if: '${{ input.fast }}', ...llm({ thinking: 'high', cache: true }) },
         slow: {
           if: '${{ !input.fast }}',
           agent: {
-            model: MODEL,
+            model: 'anthropic/claude-haiku-4-5',
             prompt: 'x',
+            thinking: { budget: 4_000 },
+            cache: false,
             tools: [
               { ...tool, name: 'look', tool: 'http', with: { url: '${{ args.url }}' }, effect: 'read' },
               { ...tool, name: 'child', run: { workflow: 'other@2', input: { q: '${{ args.q }}' } } },
