@@ -104,6 +104,8 @@ export interface Turn {
   readonly tools: ReadonlyMap<string, ToolManifest>
   readonly spending: Spending
   readonly events: Event[]
+  /** With so many facts a turn stops; what is left is decided in the next, which follows at once. */
+  readonly mostEvents: number
   /** Blobs that must be loaded before the paths in `deferred` can be decided. */
   readonly missing: Set<string>
   /** Paths that wait for those, or for what was asked; each will take one of the places for tasks that are out. */
@@ -117,10 +119,17 @@ export interface Turn {
   readonly inputs: Map<number, LlmInput | ToolInput>
 }
 
+/** One append should not hold Redis for long, nor be too large for it. */
+const MOST_EVENTS = 5_000
+
 /** A turn over a state: what the driver knows, and nothing decided yet. */
 export const createTurn = (
-  known: Pick<Turn, 'plan' | 'state' | 'nowMs' | 'actor' | 'command' | 'values' | 'tools'> & { spending?: Spending },
+  known: Pick<Turn, 'plan' | 'state' | 'nowMs' | 'actor' | 'command' | 'values' | 'tools'> & {
+    spending?: Spending
+    mostEvents?: number
+  },
 ): Turn => ({
+  mostEvents: MOST_EVENTS,
   spending: { prices: defaultPrices, capped: false },
   ...known,
   events: [],

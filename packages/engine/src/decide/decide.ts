@@ -16,7 +16,7 @@ import { advanceRepeat } from './repeat.ts'
 import { start } from './start.ts'
 
 /**
- * Decides until nothing new follows. When `turn.missing` or `turn.asks` are not empty afterwards, the driver loads
+ * Decides until nothing new follows, or the turn is full; then the run is woken at once (`wakeAt`). When `turn.missing` or `turn.asks` are not empty afterwards, the driver loads
  * those blobs, answers those asks, and calls again; what waited for them is still on the agenda.
  */
 export const decide = (turn: Turn): void => {
@@ -24,6 +24,7 @@ export const decide = (turn: Turn): void => {
   if (state.paused) {
     // nothing new begins; resuming looks at everything
     state.agenda.clear()
+    state.unfinished = false
     return
   }
   const { waiting } = turn
@@ -35,13 +36,14 @@ export const decide = (turn: Turn): void => {
   }
   for (const path of again) if (state.endedAtMs === null && state.agenda.delete(path)) look(path)
   for (let path = next(turn); path !== undefined; path = next(turn)) look(path)
+  state.unfinished = state.endedAtMs === null && state.agenda.size > 0
   if (state.endedAtMs === null) for (const path of waiting) state.agenda.add(path)
 }
 
 /** What is looked at next: while places are free, those that were held back come first, in their order. */
 const next = (turn: Turn): string | undefined => {
   const { state } = turn
-  if (state.endedAtMs !== null) return undefined
+  if (state.endedAtMs !== null || turn.events.length >= turn.mostEvents) return undefined
   const from = state.backlog.size > 0 && !isCrowded(turn) ? state.backlog : state.agenda
   const [path] = from
   if (path !== undefined) from.delete(path)

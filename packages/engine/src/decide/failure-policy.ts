@@ -69,6 +69,8 @@ const policyOf = (turn: Turn, path: string, cause: Failure): Policy => {
   if (turn.state.closing?.awaited.includes(path)) return 'result'
   if (role === 'compensation') return 'escalate'
   const said = saidOf(turn, path)
+  // nobody knows whether it happened: the run may fail for it, but not before somebody has looked
+  if (said === 'fail' && cause.class === 'ambiguous') return 'escalate'
   if (said !== null) return said
   return isTakenAround(turn.plan, path) || isReplacedAround(turn, path, cause) ? 'fail' : 'escalate'
 }

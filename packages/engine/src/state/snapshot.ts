@@ -76,6 +76,7 @@ export const toSnapshot = (state: RunState): string => {
     topEnds,
     codeSeq,
     agenda,
+    unfinished,
     backlog,
     unaffordable,
     nudged,

@@ -202,6 +202,8 @@ export interface RunState {
   codeSeq: number
   /** transient: paths to look at; the path of a block with a `/` at its end is its scope, '' the run itself. */
   agenda: Set<string>
+  /** transient: the last turn was full, and left something on the agenda. */
+  unfinished: boolean
   /** transient: ready tasks held back by the limit of tasks out. */
   backlog: Set<string>
   /** transient: steps that wait for others to give back what they had reserved, in the order they asked. */
@@ -285,6 +287,7 @@ export const createState = (ns: string, run: string): RunState => ({
   topEnds: [],
   codeSeq: 0,
   agenda: new Set(),
+  unfinished: false,
   backlog: new Set(),
   unaffordable: new Set(),
   nudged: new Set(),

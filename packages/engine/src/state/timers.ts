@@ -102,7 +102,11 @@ export const dueChecks = (state: RunState, nowMs: number): string[] => {
 }
 
 /** When the run must be woken, Redis milliseconds. May be early, never late. */
-export const wakeAt = (state: RunState): number | null => (state.endedAtMs === null ? state.nextWakeMs : null)
+export const wakeAt = (state: RunState): number | null => {
+  if (state.endedAtMs !== null) return null
+  // the last turn was full: what is left is decided at once
+  return state.unfinished ? state.lastAtMs : state.nextWakeMs
+}
 
 /** After a load. */
 export const armAllTimers = (plan: Plan, state: RunState): void => {

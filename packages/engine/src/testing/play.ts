@@ -55,6 +55,8 @@ export interface World {
   /** Answers and decisions by path; absent: by chance. */
   fate?: Fate
   maxSteps: number
+  /** Facts of a turn; absent: as many as the engine takes. */
+  mostEvents?: number
   /** For mutants: stop at the first exception and show the history so far, instead of throwing. */
   reckless?: boolean
 }
@@ -86,6 +88,8 @@ class Play {
   readonly losses = new Map<string, number>()
   readonly places = noPlaces()
   nowMs = 1_000
+  /** When it is woken: written with each append, so it outlives a reload. */
+  dueMs: number | null = null
 
   constructor(world: World) {
     this.world = world
@@ -103,6 +107,7 @@ class Play {
       command: command.id,
       values,
       tools: TOOLS,
+      ...(this.world.mostEvents === undefined ? {} : { mostEvents: this.world.mostEvents }),
     })
     try {
       engine.accept(turn, command, observed)
@@ -116,6 +121,7 @@ class Play {
     for (const event of turn.events) for (const message of engine.messagesOf(turn, event)) this.take(message)
     for (const message of engine.unusedAnswers(turn)) this.take(message)
     this.state.outChanges.clear()
+    this.dueMs = engine.wakeAt(this.state)
   }
 
   /** What leaves the run reaches the world. */
@@ -209,7 +215,7 @@ const work = (play: Play): boolean => {
 
 /** Nothing is out: time passes to the next wake, or a person helps, or the world is done. */
 const pass = (play: Play): boolean => {
-  const wake = play.world.engine.wakeAt(play.state)
+  const wake = play.dueMs
   if (play.pending.length > 0) {
     for (const command of play.pending.splice(0)) play.give(command)
     return true

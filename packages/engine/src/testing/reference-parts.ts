@@ -59,7 +59,8 @@ export const escalates =
   (policy: Policy, replaced: boolean) =>
   (raw: Failed): boolean => {
     const isTaken = replaced && mayGoOn(raw)
-    return !raw.decided && (policy === 'escalate' || (policy === undefined && !raw.inner && !isTaken))
+    const isUnknown = policy === 'fail' && raw.cause.class === 'ambiguous' && !raw.inner
+    return !raw.decided && (policy === 'escalate' || isUnknown || (policy === undefined && !raw.inner && !isTaken))
   }
 
 export const guarded = (run: () => Raw): Raw => {

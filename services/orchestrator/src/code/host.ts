@@ -170,7 +170,7 @@ export class ThreadedCodeHost implements CodeHost {
       const threw: Threw = { status: 'threw', kind: 'error', message, stack, step: null, failure: null }
       return { state: threwAs(bundle, threw), seq: 0 }
     }
-    asked.push(...reply.asked)
+    for (const one of reply.asked) asked.push(one)
     const { state, seq } = reply
     return { state: state.status === 'threw' ? threwAs(bundle, state) : state, seq }
   }

@@ -103,7 +103,7 @@ const advance = async (request: AdvanceRequest): Promise<AdvanceReply> => {
     await untilNothingMoves()
     const taken = code.take()
     now.state = taken.state
-    asked.push(...taken.asked)
+    for (const one of taken.asked) asked.push(one)
   }
   moving = null
   const { state } = now

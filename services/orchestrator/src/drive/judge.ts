@@ -219,8 +219,8 @@ export const judge = async (
     const known = asks ? await deps.store.receipt(run.ns, run.run, command.id) : null
     if (known) continue
     const judged = await (entry.condemned ? condemnOne : judgeOne)(deps, run, entry)
-    events.push(...judged.events)
-    outgoing.push(...judged.outgoing)
+    for (const event of judged.events) events.push(event)
+    for (const message of judged.outgoing) outgoing.push(message)
     if (asks) receipts.push({ command: command.id, verdict: judged.verdict })
   }
   await run.values.write(deps.store, run.ns, run.run)

@@ -40,7 +40,7 @@ export const appendToMemory = (state: MemoryState, append: Append): Appended => 
   if (!found || found.head.version !== expect.version || found.head.tip !== expect.tip) return 'conflict'
   const { head } = found
   if (events.length > 0) {
-    found.events.push(...events)
+    for (const event of events) found.events.push(event)
     head.version += events.length
     head.tip = append.tip
   }
