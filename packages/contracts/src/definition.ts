@@ -26,7 +26,7 @@ export const LIMITS = {
  */
 export const NOT_SUPPORTED_YET: { readonly definition: readonly string[]; readonly step: readonly string[] } = {
   definition: ['supervisor'],
-  step: ['budget', 'thread', 'llm.cache', 'agent.budget'],
+  step: ['budget', 'thread', 'agent.budget'],
 }
 
 const jsonSchemaField = z.record(z.string(), jsonSchema)
@@ -53,6 +53,19 @@ export type RetryDefinition = z.infer<typeof retrySchema>
 /** Most tokens of an answer where a step says nothing: what is asked of every provider, and reserved in budgets. */
 export const MAX_TOKENS = 4_096
 
+/** Least tokens of a thinking budget: fewer are refused by Anthropic's API. */
+const LEAST_THINKING = 1_024
+
+/**
+ * How much a model thinks before it answers: a level, which every provider with thinking models knows in some form, or
+ * a budget in tokens, which only some models take. What is thought counts as output, against `max_tokens` too.
+ */
+export const thinkingSchema = z.union([
+  z.enum(['low', 'medium', 'high']),
+  z.strictObject({ budget: z.int().min(LEAST_THINKING).max(1_000_000) }),
+])
+export type Thinking = z.infer<typeof thinkingSchema>
+
 /** Provider settings; which ones a model takes is in the capability table of the engine. */
 export const modelSettingsSchema = z.strictObject({
   max_tokens: z.int().positive().max(1_000_000).optional(),
@@ -60,6 +73,10 @@ export const modelSettingsSchema = z.strictObject({
   top_p: z.number().min(0).max(1).optional(),
   top_k: z.int().positive().optional(),
   stop: z.array(z.string()).max(8).optional(),
+  /** Absent: what the model does by itself. */
+  thinking: thinkingSchema.optional(),
+  /** The provider keeps what it has read of the prompt for calls that begin the same. Agents: true unless they say otherwise. */
+  cache: z.boolean().optional(),
 })
 
 const message = z.strictObject({ role: z.enum(['user', 'assistant']), content: z.string() })

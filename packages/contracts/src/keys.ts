@@ -67,7 +67,14 @@ export const FLEET = {
   queues: 'sf:{fleet}:queues',
   /** hash tool → ToolManifest JSON */
   tools: 'sf:{fleet}:tools',
+  /** zset dependency → epoch ms of its circuit's last use in Redis; those that never opened are not in it */
+  circuits: 'sf:{fleet}:circuits',
+  /** channel: what `circuitKey` holds, at each change, as JSON */
+  circuitChanges: 'sf:{fleet}:circuit-changes',
 } as const
+
+/** Hash: the circuit of a dependency, shared by the fleet; in a slot of its own. Absent: it is closed. */
+export const circuitKey = (dependency: string): string => `sf:{c:${dependency}}`
 
 /** Hash `<name>@<version>` → definition JSON, `<name>#latest` → version, `hash:<sha>` → `<name>@<version>`. */
 export const workflowsKey = (ns: string): string => `sf:{w:${ns}}`

@@ -26,6 +26,7 @@ import {
   STEP_KINDS,
   signalBodySchema,
   stepSchema,
+  thinkingSchema,
   waitBodySchema,
 } from './definition.ts'
 import { DURATION, durationSchema } from './duration.ts'
@@ -47,6 +48,7 @@ const NAMED = {
   approval: approvalBodySchema,
   wait: waitBodySchema,
   signal: signalBodySchema,
+  thinking: thinkingSchema,
   run: runBodySchema,
   each: eachSchema,
   join: joinSchema,
@@ -75,7 +77,10 @@ const SETTINGS = {
   top_p: '0 to 1; not every model takes it.',
   top_k: 'Not every model takes it.',
   stop: 'Texts that end the answer.',
+  thinking:
+    'How much the model thinks before it answers: low, medium, high, or {budget: <tokens>} where the model takes one.',
 }
+const CACHED = 'true: the provider keeps what it has read of the prompt for calls that begin the same.'
 const MODEL = '`<provider>/<model>`, for example anthropic/claude-haiku-5-5.'
 const MODELS = 'Models to go on with, in this order, when one has failed for good or its circuit is open.'
 const OUTPUT = 'JSON Schema of the output. Without it the output is text.'
@@ -130,6 +135,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   llm: {
     ...SETTINGS,
+    cache: CACHED,
     model: MODEL,
     fallback: MODELS,
     system: 'System prompt.',
@@ -139,6 +145,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   agent: {
     ...SETTINGS,
+    cache: `${CACHED} Default: true.`,
     model: MODEL,
     system: 'System prompt.',
     prompt: 'The task, with expressions.',
@@ -177,6 +184,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     schema: 'JSON Schema of the payload.',
     timeout: 'Then signal_timeout.',
   },
+  thinking: { budget: 'Tokens it may think, less than max_tokens; not every model takes one.' },
   run: {
     workflow: '`name`, the newest version when the child starts, or `name@3`.',
     input: 'Input of the child.',

@@ -6,7 +6,7 @@ const taken = (model: string): string[] => [...(settingsOf(model) ?? [])]
 
 describe('capabilities', () => {
   it('know that Anthropic takes neither temperature nor top_p nor top_k', () => {
-    expect(taken('anthropic/claude-sonnet-5-5')).toEqual(['max_tokens', 'stop'])
+    expect(taken('anthropic/claude-sonnet-5-5')).toEqual(['max_tokens', 'stop', 'thinking', 'cache'])
   })
 
   it.each([
@@ -17,25 +17,31 @@ describe('capabilities', () => {
     'openai/gpt-5.6-luna',
     'openai/gpt-6.1-sol',
   ])('know that %s reasons, and takes no temperature', (model) => {
-    expect(taken(model)).toEqual(['max_tokens', 'stop'])
+    expect(taken(model)).toEqual(['max_tokens', 'stop', 'thinking', 'cache'])
   })
 
-  it.each(['openai/gpt-4.1', 'openai/gpt-4o-mini', 'openai/gpt-5.4', 'openai/gpt-5-chat-latest'])(
-    'know that %s takes all but top_k',
+  it('know that gpt-5.4 takes all but top_k', () => {
+    expect(taken('openai/gpt-5.4')).toEqual(['max_tokens', 'temperature', 'top_p', 'stop', 'thinking', 'cache'])
+  })
+
+  it.each(['openai/gpt-4.1', 'openai/gpt-4o-mini', 'openai/gpt-5-chat-latest'])(
+    'know that %s cannot think',
     (model) => {
-      expect(taken(model)).toEqual(['max_tokens', 'temperature', 'top_p', 'stop'])
+      expect(taken(model)).toEqual(['max_tokens', 'temperature', 'top_p', 'stop', 'cache'])
     },
   )
 
   it('know that Gemini takes all of them', () => {
-    expect(taken('gemini/gemini-3.8-flash')).toEqual(['max_tokens', 'temperature', 'top_p', 'top_k', 'stop'])
+    expect(taken('gemini/gemini-3.8-flash')).toEqual([
+      ...['max_tokens', 'temperature', 'top_p', 'top_k', 'stop', 'thinking', 'cache'],
+    ])
   })
 
   it('take a provider of another name for a server that speaks like OpenAI', () => {
     expect(PROVIDERS).toEqual(['anthropic', 'openai', 'gemini'])
     for (const name of ['ollama', 'vllm', 'groq', 'openrouter', 'nobody']) {
       expect(mayBeCompatible(name)).toBe(true)
-      expect(taken(`${name}/some-model`)).toEqual(['max_tokens', 'temperature', 'top_p', 'stop'])
+      expect(taken(`${name}/some-model`)).toEqual(taken('openai/gpt-5.4'))
     }
   })
 

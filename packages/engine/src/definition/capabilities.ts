@@ -1,17 +1,26 @@
 // What the models of each provider take: settings that a model refuses are an error at registration.
 import { nearest } from '@stepfleet/contracts'
 
-export const SETTINGS = ['max_tokens', 'temperature', 'top_p', 'top_k', 'stop'] as const
+export const SETTINGS = ['max_tokens', 'temperature', 'top_p', 'top_k', 'stop', 'thinking', 'cache'] as const
 export type Setting = (typeof SETTINGS)[number]
 
 const ALL: ReadonlySet<Setting> = new Set(SETTINGS)
-/** Of OpenAI's Chat Completions, and so of every server that speaks like it. */
-const CHAT: ReadonlySet<Setting> = new Set<Setting>(['max_tokens', 'temperature', 'top_p', 'stop'])
+/** Of OpenAI's Chat Completions, and so of every server that speaks like it. `cache` asks for what they all do by themselves. */
+const CHAT: ReadonlySet<Setting> = new Set<Setting>(['max_tokens', 'temperature', 'top_p', 'stop', 'thinking', 'cache'])
+/** Of models that cannot reason. */
+const UNTHINKING: ReadonlySet<Setting> = new Set<Setting>(['max_tokens', 'temperature', 'top_p', 'stop', 'cache'])
 /** Of models that reason before they answer: they choose by themselves, and refuse to be told how. */
-const REASONING: ReadonlySet<Setting> = new Set<Setting>(['max_tokens', 'stop'])
+const REASONING: ReadonlySet<Setting> = new Set<Setting>(['max_tokens', 'stop', 'thinking', 'cache'])
 
 // Of gpt-5 only the first generation and those from 5.6 on reason unless they are told not to; `-chat-` models never do.
 const OPENAI_REASONING = /^(o\d|gpt-5(-mini|-nano)?(-\d{4}|$)|gpt-5\.[6-9]|gpt-([6-9]|\d\d))/
+
+const OPENAI_UNTHINKING = /^gpt-[34]|-chat/
+
+const openaiSettings = (name: string): ReadonlySet<Setting> => {
+  if (OPENAI_UNTHINKING.test(name)) return UNTHINKING
+  return OPENAI_REASONING.test(name) ? REASONING : CHAT
+}
 
 /** Provider → the settings that a model of it takes. */
 const CAPABILITIES: ReadonlyMap<string, (name: string) => ReadonlySet<Setting>> = new Map<
@@ -19,8 +28,8 @@ const CAPABILITIES: ReadonlyMap<string, (name: string) => ReadonlySet<Setting>> 
   (name: string) => ReadonlySet<Setting>
 >([
   // Anthropic's API refuses temperature, top_p and top_k since version 2026-10-21, for every model.
-  ['anthropic', () => new Set<Setting>(['max_tokens', 'stop'])],
-  ['openai', (name) => (OPENAI_REASONING.test(name) && !name.includes('-chat') ? REASONING : CHAT)],
+  ['anthropic', () => new Set<Setting>(['max_tokens', 'stop', 'thinking', 'cache'])],
+  ['openai', openaiSettings],
   ['gemini', () => ALL],
 ])
 

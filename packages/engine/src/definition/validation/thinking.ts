@@ -8,14 +8,14 @@ interface ThinkingBody {
 }
 
 /**
- * Models that refuse a budget and take levels only: Claude since 4.7 and all of 5 (platform.claude.com/docs, "Thinking",
- * November 2026), and OpenAI's, whose API knows `reasoning_effort` alone. One that is not named here may take a budget.
+ * Models that take a budget: Gemini's, and Claude's before 4.7 (platform.claude.com/docs, "Thinking", November 2026). All others
+ * take levels only: OpenAI's API, and what speaks like it, knows `reasoning_effort` alone.
  */
-const LEVELS_ONLY = /^(anthropic\/claude-(opus-4-[78]|(opus|sonnet|haiku|fable|mythos)-5)|openai\/)/
+const TAKES_BUDGET = /^(gemini\/|anthropic\/(?!claude-(opus-4-[78]|(opus|sonnet|haiku|fable|mythos)-5)))/
 
 /** One model that is called with the settings of the body at `path`. */
 export const checkThinkingOf = (model: string, { thinking }: ThinkingBody, path: Path, findings: Findings): void => {
-  if (typeof thinking !== 'object' || !LEVELS_ONLY.test(model)) return
+  if (typeof thinking !== 'object' || TAKES_BUDGET.test(model)) return
   const message = `${model} takes no thinking budget; write low, medium or high`
   findings.error([...path, 'thinking'], 'setting_not_supported', message, 'medium')
 }

@@ -71,12 +71,16 @@ export const KINDS: Case[] = [
       b: llm({ model: 'anthropic/claude-haiku-4-5', thinking: { budget: 4_096 } }),
       c: llm({ model: 'anthropic/claude-haiku-4-5', thinking: { budget: 2_000 }, max_tokens: 2_000 }),
       d: llm({ model: 'anthropic/claude-haiku-4-5', thinking: { budget: 2_000 }, fallback: [MODEL] }),
+      e: llm({ model: 'openai/gpt-5', thinking: { budget: 2_000 } }),
+      f: llm({ model: 'openai/gpt-4.1', thinking: 'low', cache: true }),
     }),
     errors: [
       ['steps.a.llm.thinking', 'setting_not_supported', 'medium'],
       ['steps.b.llm.thinking.budget', 'invalid_value'],
       ['steps.c.llm.thinking.budget', 'invalid_value'],
       ['steps.d.llm.thinking', 'setting_not_supported', 'medium'],
+      ['steps.e.llm.thinking', 'setting_not_supported', 'medium'],
+      ['steps.f.llm.thinking', 'setting_not_supported'],
     ],
   },
   {
