@@ -140,7 +140,7 @@ describe('defaults', () => {
 
 describe('bodies', () => {
   it('carry what is said of thinking and caching; an agent is cached unless it says otherwise', () => {
-    const llm = { model: MODEL, prompt: 'x', thinking: 'low', cache: true }
+    const llm = { model: MODEL, prompt: 'x', thinking: 'low' as const, cache: true }
     expect(body(only({ llm }), 'llm').settings).toMatchObject({ thinking: 'low', cache: true })
     expect(body(only({ llm: { model: MODEL, prompt: 'x' } }), 'llm').settings.cache).toBeUndefined()
     const agent = { model: MODEL, prompt: 'x', thinking: { budget: 2_000 } }

@@ -27,7 +27,7 @@ test('every kind becomes a step that the format knows', async () => {
   const code = await begun((run) => {
     const model = 'anthropic/claude-haiku-5-5'
     void run.llm('a', { model, prompt: 'x', max_tokens: 5, on_failure: 'continue', cache: { ttl: '1h' } })
-    void run.agent('b', { model, prompt: 'x', tools: ['lookup'], output: z.object({ n: z.number() }) })
+    void run.agent('b', { model, prompt: 'x', cache: false, tools: ['lookup'], output: z.object({ n: z.number() }) })
     void run.tool('c', { tool: 'http', with: { url: 'x', skipped: undefined }, effect: 'read', retry: { attempts: 2 } })
     void run.approval('d', { show: { at: new Date(0) }, assignee: 'editors', expires: '1h', deadline: '2h' })
     void run.approval('e')

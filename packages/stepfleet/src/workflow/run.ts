@@ -32,8 +32,14 @@ export type OutputOf<S> = S extends z.ZodType ? z.output<S> : S extends JsonObje
 
 type Body<K extends 'llm' | 'agent' | 'approval'> = NonNullable<StepDefinition[K]>
 
-export type LlmStep<S extends OutputSchema | undefined> = Omit<Body<'llm'>, 'output'> & Modifiers & { output?: S }
-export type AgentStep<S extends OutputSchema | undefined> = Omit<Body<'agent'>, 'output'> & Modifiers & { output?: S }
+type ModelStep<K extends 'llm' | 'agent', S> = Omit<Body<K>, 'output' | 'cache'> &
+  Omit<Modifiers, 'cache'> & {
+    output?: S
+    /** true or false: the provider's cache of the prompt; an object: the fleet's cache of finished outputs. */
+    cache?: boolean | Modifiers['cache']
+  }
+export type LlmStep<S extends OutputSchema | undefined> = ModelStep<'llm', S>
+export type AgentStep<S extends OutputSchema | undefined> = ModelStep<'agent', S>
 export type ToolStep = Modifiers & { tool: string; with?: With }
 export type ApprovalStep = Omit<Body<'approval'>, 'show'> & Modifiers & { show?: Given }
 /** `10m`, or a time: a Date, epoch milliseconds or an RFC 3339 text. */
@@ -48,7 +54,17 @@ export type ChildStep = Modifiers & { workflow: string; input?: Given; detach?: 
 /** A step of any kind, without what decides when and how often it runs: the code does that. */
 export type AnyStep = Omit<
   StepDefinition,
-  'needs' | 'needs_any' | 'if' | 'each' | 'repeat' | 'steps' | 'output' | 'with' | 'compensate'
+  | 'needs'
+  | 'needs_any'
+  | 'if'
+  | 'each'
+  | 'repeat'
+  | 'steps'
+  | 'output'
+  | 'fallback'
+  | 'confidence'
+  | 'with'
+  | 'compensate'
 > & { with?: With; compensate?: Compensate }
 
 export interface Approval {

@@ -36,7 +36,17 @@ const MODIFIERS: ReadonlySet<string> = new Set<keyof StepDefinition>([
 ])
 
 /** These say when and how often a step runs. */
-const FLOW: readonly (keyof StepDefinition)[] = ['needs', 'needs_any', 'if', 'each', 'repeat', 'steps', 'output']
+const FLOW: readonly (keyof StepDefinition)[] = [
+  'needs',
+  'needs_any',
+  'if',
+  'each',
+  'repeat',
+  'steps',
+  'output',
+  'fallback',
+  'confidence',
+]
 
 type Given = { [key: string]: unknown }
 const same = (output: Json): unknown => output
@@ -70,6 +80,11 @@ const split = (given: Given): { body: Given; modifiers: Given } => {
 
 const modelStep = (kind: 'llm' | 'agent', given: Given): Asking => {
   const { body, modifiers } = split(given)
+  // two caches have one name here: the provider's of the prompt is a yes or no
+  if (typeof modifiers.cache === 'boolean') {
+    body.cache = modifiers.cache
+    delete modifiers.cache
+  }
   const { output, ...rest } = body
   const schema = output === undefined ? null : readSchema(output, `${kind}.output`)
   const made = { ...fieldsOf(rest), ...(schema ? { output: schema.jsonSchema } : {}) }
