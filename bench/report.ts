@@ -45,6 +45,23 @@ interface Chaos extends Measured {
     backMs: { p50: number; max: number }
   }[]
 }
+interface Loaded {
+  firstMs: number
+  medianMs: number
+  events: number
+  tailEvents: number
+  records: number
+}
+interface Wide extends Measured {
+  ok: boolean
+  fsync: string
+  steps: number
+  seconds: number
+  middle: Loaded
+  end: Loaded
+  snapshotBytes: number
+  peakMb: Record<string, number>
+}
 
 // the files are written by the scripts beside this one
 const read = <T>(name: string): T | null => {
@@ -128,13 +145,38 @@ ${table(['', ...measured.columns.map(({ name }) => name)], rows)}
 `
 }
 
+const loadedMs = ({ firstMs, medianMs }: Loaded): string => `${whole(firstMs)} / ${whole(medianMs)}`
+
+const wide = (measured: Wide): string => {
+  const { ok, fsync, steps, seconds, middle, end, snapshotBytes, peakMb } = measured
+  const rows = [
+    ['facts in the journal', whole(middle.events), whole(end.events)],
+    ['of them after the snapshot', whole(middle.tailEvents), whole(end.tailEvents)],
+    ['records of steps', whole(middle.records), whole(end.records)],
+    ['**loaded, first time / median of five, ms**', ...[middle, end].map(loadedMs)],
+  ]
+  const peaks = Object.entries(peakMb).map(([name, mb]) => `${name} ${whole(mb)} MB`)
+  return `## A run of ${whole(steps)} steps, its engine killed in the middle
+
+${where(measured)}
+
+One run: an \`each\` of a block that holds an \`each\` of a no-op tool, ${whole(steps)} tool steps in all, one tool-worker, appendfsync ${fsync}. The orchestrator is killed with SIGKILL when more facts are recorded than there are steps, and started again once a process that knows nothing of the run has loaded it five times. From the submit to the end, with the kill, the loads and the start: **${whole(seconds)} s**, ${whole(steps / seconds)} steps/s. The output: ${ok ? 'as it should be' : '**wrong**'}.
+
+${table(['', 'at the kill', 'at the end'], rows)}
+
+The last snapshot has ${(snapshotBytes / 1_000_000).toFixed(1)} MB, ${whole(snapshotBytes / end.records)} bytes per record. Largest resident memory: ${peaks.join(', ')}.
+`
+}
+
 /** The page, from the results that are there. */
 export const report = (): string => {
   const [speed, killed, killedEngine] = [read<Throughput>('throughput'), read<Kill>('kill'), read<Chaos>('chaos')]
+  const long = read<Wide>('wide')
   const parts = [speed && throughput(speed), killed && kill(killed), killedEngine && chaos(killedEngine)]
+  parts.push(long && wide(long))
   return `# Benchmarks
 
-Written by \`npm run bench:report\` from \`bench/results\`; measure again with \`npm run bench\`, \`npm run bench:kill\`, \`npm run chaos\`.
+Written by \`npm run bench:report\` from \`bench/results\`; measure again with \`npm run bench\`, \`npm run bench:kill\`, \`npm run chaos\`, \`npm run bench:wide\`.
 
 ${parts.filter((part) => part !== null).join('\n')}`
 }

@@ -1,7 +1,7 @@
 // The workflow definition as users write it. Unknown fields are refused; fields of the format that are not
 // built yet are listed in NOT_SUPPORTED_YET and refused with that code by registration.
 import { z } from 'zod'
-import { durationSchema } from './duration.ts'
+import { durationSchema, periodSchema } from './duration.ts'
 import { effectSchema } from './effect.ts'
 import { failureCodes } from './failure.ts'
 import { STEP_NAME } from './ids.ts'
@@ -102,14 +102,14 @@ const agentTaskTool = z.strictObject({
   with: z.record(z.string(), jsonSchema).optional(),
   effect: effectSchema.optional(),
   gate: z.boolean().optional(),
-  timeout: durationSchema.optional(),
+  timeout: periodSchema.optional(),
   retry: retrySchema.optional(),
 })
 
 export const approvalBodySchema = z.strictObject({
   show: jsonSchema.optional(),
   assignee: z.string().max(200).optional(),
-  expires: durationSchema.optional(),
+  expires: periodSchema.optional(),
   on_expiry: z.enum(['reject', 'approve', 'escalate']).optional(),
 })
 
@@ -156,7 +156,7 @@ export const waitBodySchema = z.union([
 
 export const signalBodySchema = z.union([
   z.string(),
-  z.strictObject({ name: z.string(), schema: jsonSchemaField.optional(), timeout: durationSchema.optional() }),
+  z.strictObject({ name: z.string(), schema: jsonSchemaField.optional(), timeout: periodSchema.optional() }),
 ])
 
 /** How items are joined: `any` and `{atLeast: n}` end as soon as enough have completed; the others are cancelled. */
@@ -183,9 +183,9 @@ export const repeatSchema = z.strictObject({
 /** At most `limit` at a time of all that have the same `key`, in the whole fleet. The key may hold expressions. */
 export const concurrencySchema = z.strictObject({ key: z.string().min(1), limit: z.int().min(1).max(100_000) })
 /** At most `limit` starts in any `per`, of all that have the same `key`, in the whole fleet. */
-export const rateSchema = concurrencySchema.extend({ per: durationSchema })
+export const rateSchema = concurrencySchema.extend({ per: periodSchema })
 /** A finished output is taken again for `ttl` by steps with the same `key`; default key: what the step is given. */
-export const cacheSchema = z.strictObject({ key: z.string().min(1).optional(), ttl: durationSchema })
+export const cacheSchema = z.strictObject({ key: z.string().min(1).optional(), ttl: periodSchema })
 
 export const onFailureSchema = z.union([z.enum(['escalate', 'fail', 'continue']), z.strictObject({ use: jsonSchema })])
 
@@ -199,8 +199,8 @@ export const compensateSchema = z.strictObject({
   with: withSchema.optional(),
   run: runBodySchema.optional(),
   retry: retrySchema.optional(),
-  timeout: durationSchema.optional(),
-  deadline: durationSchema.optional(),
+  timeout: periodSchema.optional(),
+  deadline: periodSchema.optional(),
   effect: effectSchema.optional(),
 })
 export type CompensateDefinition = z.infer<typeof compensateSchema>
@@ -261,8 +261,8 @@ export const stepSchema = z.strictObject({
   each: eachSchema.optional(),
   repeat: repeatSchema.optional(),
   retry: retrySchema.optional(),
-  timeout: durationSchema.optional(),
-  deadline: durationSchema.optional(),
+  timeout: periodSchema.optional(),
+  deadline: periodSchema.optional(),
   effect: effectSchema.optional(),
   compensate: compensateSchema.optional(),
   fallback: fallbackSchema.optional(),
@@ -284,9 +284,9 @@ export const definitionSchema = z.strictObject({
   name: z.string().regex(/^[a-z][a-z0-9_-]{0,63}$/, 'a workflow name is lower case letters, digits, _ and -'),
   description: z.string().optional(),
   input: jsonSchemaField.optional(),
-  defaults: z.strictObject({ retry: retrySchema.optional(), timeout: durationSchema.optional() }).optional(),
+  defaults: z.strictObject({ retry: retrySchema.optional(), timeout: periodSchema.optional() }).optional(),
   /** Of a whole run, from its start: what is not done by then fails with `deadline_exceeded`. */
-  deadline: durationSchema.optional(),
+  deadline: periodSchema.optional(),
   /** What may be spent on model calls: by a run, and by all runs of the workflow in a day. */
   budget: budgetSchema.optional(),
   irreversible: z.enum(['gate']).optional(),

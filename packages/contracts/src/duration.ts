@@ -17,3 +17,10 @@ export const parseDurationMs = (text: string): number | null => {
 export const durationSchema = z
   .string()
   .refine((text) => parseDurationMs(text) !== null, 'a duration is a whole number with ms, s, m, h or d, at most 90d')
+/** A duration that is not nothing. */
+export const periodSchema = durationSchema.refine(
+  (text) => parseDurationMs(text) !== 0,
+  'a duration longer than nothing',
+)
+/** As a pattern, for JSON Schemas. */
+export const PERIOD = /^0*[1-9]\d*(ms|s|m|h|d)$/

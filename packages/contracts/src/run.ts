@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { workflowRefSchema } from './command.ts'
 import { budgetSchema, runBudgetSchema } from './definition.ts'
-import { durationSchema } from './duration.ts'
+import { periodSchema } from './duration.ts'
 import { attemptViewSchema } from './escalation.ts'
 import { failureSchema } from './failure.ts'
 import { runIdSchema } from './ids.ts'
@@ -58,7 +58,7 @@ export const submitRunSchema = z.strictObject({
   labels: labelsSchema.optional(),
   priority: z.int().min(1).max(5).optional(),
   /** From the start; what is not done by then fails. Goes before the definition's. */
-  deadline: durationSchema.optional(),
+  deadline: periodSchema.optional(),
   /** What the run may spend on model calls. Goes before the definition's. */
   budget: runBudgetSchema.optional(),
   onConflict: z.enum(['reject', 'use_existing', 'restart']).optional(),

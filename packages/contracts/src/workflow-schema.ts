@@ -29,7 +29,7 @@ import {
   thinkingSchema,
   waitBodySchema,
 } from './definition.ts'
-import { DURATION, durationSchema } from './duration.ts'
+import { DURATION, durationSchema, PERIOD, periodSchema } from './duration.ts'
 import { effectSchema } from './effect.ts'
 import type { Json } from './json.ts'
 
@@ -64,6 +64,7 @@ const NAMED = {
   cache: cacheSchema,
   effect: effectSchema,
   duration: durationSchema,
+  period: periodSchema,
 } as const
 
 const OFFERED = {
@@ -259,6 +260,11 @@ const RULES: Readonly<Record<string, Schema>> = {
   compensate: { ...oneOf(COMPENSATE_KINDS), dependentRequired: { with: ['tool'] } },
   fallback: { ...oneOf(FALLBACK_KINDS), dependentRequired: { with: ['tool'] } },
   llm: oneOf(['prompt', 'messages']),
+  period: {
+    pattern: PERIOD.source,
+    description: 'A whole number from 1 with ms, s, m, h or d, at most 90d.',
+    examples: ['500ms', '30s', '10m', '24h'],
+  },
   duration: {
     pattern: DURATION.source,
     description: 'A whole number with ms, s, m, h or d, at most 90d.',

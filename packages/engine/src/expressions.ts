@@ -25,6 +25,8 @@ export interface TemplateUse {
   names: readonly string[]
   /** Plain paths from a top-level name: `['input', 'topic']`, `['steps', 'a', 'output', 'text']`. */
   paths: readonly (readonly string[])[]
+  /** Those of them that `has()` asks for, joined by dots. */
+  asked: ReadonlySet<string>
   /** Variables that its comprehensions make. */
   variables: readonly string[]
 }
@@ -87,9 +89,9 @@ const withoutMarkers = (value: Json, at: string): Json => {
 
 const compileCode = (builder: Builder, code: string, at: string): { make: (scope: Scope) => Json; secret: boolean } => {
   const expression = compileExpression(code)
-  const { names, paths, mentions, variables, secret } = expression
+  const { names, paths, asked, mentions, variables, secret } = expression
   for (const found of expression.problems) builder.errors.push({ at, ...found })
-  builder.uses.push({ at, expression: code, mentions, names: [...names], paths, variables: [...variables] })
+  builder.uses.push({ at, expression: code, mentions, names: [...names], paths, asked, variables: [...variables] })
   if (secret === null) {
     return { make: (scope) => evaluate(expression, scope, at), secret: false }
   }

@@ -113,6 +113,8 @@ export interface Turn {
   /** Asked since the driver last looked, by their text; it answers and calls again. */
   readonly asks: Map<string, Ask>
   readonly answers: Map<string, Answer>
+  /** Outputs that were made in this turn, by the key of the cache they will lie under. */
+  readonly fresh: Map<string, Payload>
   /** As `asks` and `answers`, for the code of the run: a question is taken out, and answered once. */
   readonly code: { question: CodeQuestion | null; answer: CodeAnswer | null }
   /** Inputs rendered for the dispatches of this turn, by sequence number. */
@@ -137,6 +139,7 @@ export const createTurn = (
   waiting: new Set(),
   asks: new Map(),
   answers: new Map(),
+  fresh: new Map(),
   code: { question: null, answer: null },
   inputs: new Map(),
 })

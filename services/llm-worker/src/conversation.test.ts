@@ -63,7 +63,12 @@ describe('pairing', () => {
     )
     expect(messages).toEqual([
       { role: 'user', text: 'Go' },
-      { role: 'answer', content: [{ type: 'tool_use', id: 'a', name: 'lookup', input: {} }] },
+      {
+        role: 'answer',
+        content: [{ type: 'tool_use', id: 'a', name: 'lookup', input: {} }],
+        text: '',
+        toolUses: [{ id: 'a', name: 'lookup', input: {} }],
+      },
       { role: 'results', results: [{ id: 'a', ...expected }] },
     ])
   })
@@ -108,7 +113,9 @@ describe('pairing', () => {
       { type: 'step.overridden', path: 'work/turn-1/llm', output: { value: { x: 1 } }, by: 'eva' },
     ])
     const messages = await createConversations(ROOM).messages(source(memoryRecord(events)), inputFor([1]))
-    expect(messages.slice(1)).toEqual([{ role: 'answer', content: [{ type: 'text', text: '{"x":1}' }] }])
+    expect(messages.slice(1)).toEqual([
+      { role: 'answer', content: [{ type: 'text', text: '{"x":1}' }], text: '{"x":1}', toolUses: [] },
+    ])
   })
 
   it('reads a large output from its blob', async () => {

@@ -113,7 +113,7 @@ const assemble = (parts: readonly Part[]): ModelMessage[] => {
   return [...answers.entries()]
     .sort(([a], [b]) => a - b)
     .flatMap(([turn, answer]): ModelMessage[] => [
-      { role: 'answer', content: answer.content },
+      { role: 'answer', ...answer },
       ...(answer.toolUses.length === 0
         ? []
         : [{ role: 'results' as const, results: resultsOf(answer, results.get(turn) ?? new Map()) }]),

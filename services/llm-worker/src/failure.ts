@@ -1,74 +1,16 @@
 // The one place where what a model call threw becomes a failure.
-import {
-  AnthropicError,
-  APIConnectionError,
-  APIConnectionTimeoutError,
-  APIError,
-  APIUserAbortError,
-} from '@anthropic-ai/sdk'
 import { type Failure, type FailureCode, failure, failureSchema } from '@stepfleet/contracts'
 import { TaskFailure } from '@stepfleet/runtime'
-import { StreamStalled } from './providers/watched-fetch.ts'
+import { verdictOf } from './failure-table.ts'
+import { anthropicFault } from './faults/anthropic.ts'
+import { type Fault, ownFault, type Refusal, StreamBroken } from './faults/fault.ts'
+import { geminiFault } from './faults/gemini.ts'
+import { openaiFault } from './faults/openai.ts'
 
-/** Thrown while an answer was being read: the connection, or what came over it, was broken. */
-export class StreamBroken extends Error {}
-
-interface Verdict {
-  code: FailureCode
-  class?: Failure['class']
-}
-
-const BY_STATUS: ReadonlyMap<number, Verdict> = new Map<number, Verdict>([
-  [400, { code: 'bad_request' }],
-  [401, { code: 'authentication_failed' }],
-  // no credit left: a person has to pay first
-  [402, { code: 'permission_denied' }],
-  [403, { code: 'permission_denied' }],
-  [404, { code: 'not_found' }],
-  [408, { code: 'timeout' }],
-  // a lock on the other side
-  [409, { code: 'provider_error' }],
-  [412, { code: 'bad_request' }],
-  [413, { code: 'payload_too_large' }],
-  [422, { code: 'bad_request' }],
-  [429, { code: 'rate_limited' }],
-  [431, { code: 'payload_too_large' }],
-  // a gateway says the client left, which we did not
-  [499, { code: 'connection_failed' }],
-  [501, { code: 'provider_error', class: 'permanent' }],
-  [529, { code: 'overloaded' }],
-])
-
-// an error inside a stream has no status, only its type
-const BY_TYPE: ReadonlyMap<string, Verdict> = new Map<string, Verdict>([
-  ['invalid_request_error', { code: 'bad_request' }],
-  ['authentication_error', { code: 'authentication_failed' }],
-  ['billing_error', { code: 'permission_denied' }],
-  ['permission_error', { code: 'permission_denied' }],
-  ['not_found_error', { code: 'not_found' }],
-  ['request_too_large', { code: 'payload_too_large' }],
-  ['rate_limit_error', { code: 'rate_limited' }],
-  ['timeout_error', { code: 'timeout' }],
-  ['overloaded_error', { code: 'overloaded' }],
-  ['conflict_error', { code: 'provider_error' }],
-  ['api_error', { code: 'provider_error' }],
-])
-
-const verdictOf = (error: APIError): Verdict => {
-  const message = error.apiMessage ?? ''
-  const known = error.status === undefined ? BY_TYPE.get(error.type ?? '') : BY_STATUS.get(error.status)
-  const verdict = known ?? { code: error.status !== undefined && error.status < 500 ? 'bad_request' : 'provider_error' }
-  if (verdict.code === 'bad_request' && /prompt is too long|exceed context limit/i.test(message))
-    return { code: 'context_too_long' }
-  if (verdict.code === 'not_found' && /^model: /.test(message)) return { code: 'model_unknown' }
-  // a spend limit also answers 429, but no wait of a minute lifts it
-  if (verdict.code === 'rate_limited' && error.errorCode?.endsWith('spend_limit_reached'))
-    return { ...verdict, class: 'permanent' }
-  return verdict
-}
+export { StreamBroken }
 
 /** `retry-after-ms`, or `retry-after` in seconds or as a date; null when there is none that can be read. */
-const retryAfterMs = (headers: Headers | undefined, nowMs: number): number | null => {
+const retryAfterMs = (headers: Headers | null, nowMs: number): number | null => {
   const ms = Number.parseFloat(headers?.get('retry-after-ms') ?? '')
   if (ms >= 0) return Math.ceil(ms)
   const text = headers?.get('retry-after') ?? ''
@@ -77,16 +19,17 @@ const retryAfterMs = (headers: Headers | undefined, nowMs: number): number | nul
   return Number.isNaN(at) ? null : Math.max(0, at - nowMs)
 }
 
-const ofApiError = (error: APIError): Failure => {
-  const verdict = verdictOf(error)
-  const wait = retryAfterMs(error.headers, Date.now())
-  const request = error.requestID ? ` (request ${error.requestID})` : ''
+const ofRefusal = (refusal: Refusal): Failure => {
+  const { status, inStream, message, headers, requestId, waitMs } = refusal
+  const verdict = verdictOf(refusal)
+  const wait = retryAfterMs(headers, Date.now()) ?? waitMs
+  const request = requestId ? ` (request ${requestId})` : ''
   // a refusal before any token was made has had no effect: even a `once` step may be tried again
-  const notSent = error.status === 429 || error.status === 529
-  return failure(verdict.code, `${error.message}${request}`, {
+  const notSent = !inStream && (status === 429 || status === 529)
+  return failure(verdict.code, `${status === null ? '' : `${status} `}${message.slice(0, 1_500)}${request}`, {
     ...(verdict.class === undefined ? {} : { class: verdict.class }),
     ...(wait === null ? {} : { retryAfterMs: wait }),
-    ...(error.status === undefined ? {} : { http: error.status }),
+    ...(status === null || inStream ? {} : { http: status }),
     ...(notSent ? { details: { notSent: true } } : {}),
   })
 }
@@ -100,24 +43,34 @@ const NEVER_CONNECTED = new Set([
   'UND_ERR_CONNECT_TIMEOUT',
 ])
 
-/** The system's code at the end of a chain of causes: ECONNREFUSED, UND_ERR_SOCKET, … */
-const causeCode = (error: unknown): string | null => {
-  let at: unknown = error
-  for (let depth = 0; at instanceof Error && depth < 6; depth += 1) {
-    if ('code' in at && typeof at.code === 'string') return at.code
-    at = at.cause
+const ofFault = (fault: Fault): Failure => {
+  switch (fault.kind) {
+    case 'refused':
+      return ofRefusal(fault)
+    case 'late':
+      return failure('timeout', 'the model provider sent no headers in time')
+    case 'stalled':
+      return failure('timeout', fault.message)
+    case 'broken':
+      return failure('stream_broken', fault.message)
+    case 'dropped':
+      return failure('connection_failed', 'the call was aborted')
+    case 'odd':
+      return failure('provider_error', fault.message)
+    case 'unreachable': {
+      const { cause } = fault
+      return failure('connection_failed', `no connection to the model provider${cause ? `: ${cause}` : ''}`, {
+        ...(cause !== null && NEVER_CONNECTED.has(cause) ? { details: { notSent: true } } : {}),
+      })
+    }
   }
-  return null
-}
-
-const ofConnection = (error: APIConnectionError): Failure => {
-  const code = causeCode(error)
-  return failure('connection_failed', `no connection to the model provider${code ? `: ${code}` : ''}`, {
-    ...(code !== null && NEVER_CONNECTED.has(code) ? { details: { notSent: true } } : {}),
-  })
 }
 
 const textOf = (error: unknown): string => (error instanceof Error ? `${error.name}: ${error.message}` : String(error))
+
+/** What the error says of the provider; null: nothing, it is a mistake of ours. */
+export const faultOf = (error: unknown): Fault | null =>
+  ownFault(error) ?? anthropicFault(error) ?? openaiFault(error) ?? geminiFault(error)
 
 /** The Failure that an aborted signal carries. */
 export const abortFailure = (signal: AbortSignal): Failure => {
@@ -129,16 +82,11 @@ export const abortFailure = (signal: AbortSignal): Failure => {
 export const failureOf = (error: unknown, signal: AbortSignal): Failure => {
   if (error instanceof TaskFailure) return error.failure
   if (signal.aborted) return abortFailure(signal)
-  if (error instanceof StreamStalled) return failure('timeout', error.message)
-  if (error instanceof StreamBroken) return failure('stream_broken', error.message)
-  if (error instanceof APIConnectionTimeoutError)
-    return failure('timeout', 'the model provider sent no headers in time')
-  if (error instanceof APIUserAbortError) return failure('connection_failed', 'the call was aborted')
-  if (error instanceof APIConnectionError) return ofConnection(error)
-  if (error instanceof APIError) return ofApiError(error)
-  if (error instanceof AnthropicError) return failure('provider_error', textOf(error))
-  // nothing a provider does ends here: it is a mistake of ours, and trying again would only repeat it
-  return failure('provider_error', `unexpected in the llm-worker: ${textOf(error)}`, { class: 'permanent' })
+  const fault = faultOf(error)
+  // nothing a provider does ends without a fault: it is a mistake of ours, and trying again would only repeat it
+  return fault === null
+    ? failure('provider_error', `unexpected in the llm-worker: ${textOf(error)}`, { class: 'permanent' })
+    : ofFault(fault)
 }
 
 const DEPENDENCY_FAULTS: ReadonlySet<FailureCode> = new Set<FailureCode>([

@@ -69,7 +69,7 @@ const fit = async (
   const said = Array.isArray(answer.content) && answer.content.length > 0
   const again = await withUsage(answer.usage, () =>
     ask([
-      ...(said ? [{ role: 'answer' as const, content: answer.content }] : []),
+      ...(said ? [{ role: 'answer' as const, content: answer.content, text: answer.text, toolUses: [] }] : []),
       { role: 'user', text: repairPrompt(first.errors) },
     ]),
   )

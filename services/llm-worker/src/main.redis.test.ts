@@ -52,34 +52,38 @@ afterAll(async () => {
 
 interface WorkerProcess {
   child: ChildProcess
+  /** Lines of its log until it was ready. */
+  logs: { msg?: string; provider?: string; setting?: string; providers?: string[] }[]
   healthUrl: string
   ended: Promise<number | null>
 }
 
-const startWorker = async (): Promise<WorkerProcess> => {
+const startWorker = async (env: NodeJS.ProcessEnv = { ANTHROPIC_BASE_URL: model.url }): Promise<WorkerProcess> => {
   const child = spawn(process.execPath, ['--conditions=source', '--import', 'tsx', MAIN], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       STEPFLEET_REDIS_URL: redis.url,
       STEPFLEET_SPOOL_DIR: join(dir, 'spool'),
       STEPFLEET_DRAIN_MS: '10000',
-      ANTHROPIC_BASE_URL: model.url,
+      ...env,
     },
   })
+  const logs: WorkerProcess['logs'] = []
   children.push(child)
   const ended = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
   const port = await new Promise<number>((resolve, reject) => {
     void ended.then((code) => reject(new Error(`the worker left with ${code}`)))
     createInterface({ input: child.stdout }).on('line', (line) => {
       const log: { msg?: string; healthPort?: number } = JSON.parse(line)
+      logs.push(log)
       if (log.msg === 'ready' && log.healthPort !== undefined) resolve(log.healthPort)
     })
   })
-  return { child, healthUrl: `http://127.0.0.1:${port}`, ended }
+  return { child, logs, healthUrl: `http://127.0.0.1:${port}`, ended }
 }
 
 /** Puts a task out as the engine does, and publishes it. */
-const dispatch = async (run: string, prompt: string): Promise<Task> => {
+const dispatch = async (run: string, prompt: string, using = MODEL): Promise<Task> => {
   const task: Task = {
     kind: 'llm',
     ns: 'default',
@@ -91,10 +95,10 @@ const dispatch = async (run: string, prompt: string): Promise<Task> => {
     effectKey: `default/${run}/ask`,
     timeoutMs: 60_000,
     workflow: 'w',
-    input: { value: JSON.parse(JSON.stringify(llmInput(prompt))) },
+    input: { value: JSON.parse(JSON.stringify(llmInput(prompt, { model: using }))) },
   }
   await client.hset(runKeys('default', run).out, 'ask', formatOut(1, 1))
-  await publisher.publish([{ queue: llmQueue(MODEL), id: taskId(task), priority: 3, payload: task }])
+  await publisher.publish([{ queue: llmQueue(using), id: taskId(task), priority: 3, payload: task }])
   return task
 }
 
@@ -127,7 +131,7 @@ it('reports a failure with what the provider asked for', async () => {
   await dispatch('r2', '[[scripted: fail=503 retry-after=7]]')
   expect((await outcomeOf('r2')).outcome.result).toMatchObject({
     status: 'failed',
-    failure: { code: 'provider_error', class: 'transient', http: 503, retryAfterMs: 7_000 },
+    failure: { code: 'overloaded', class: 'transient', http: 503, retryAfterMs: 7_000 },
   })
 })
 
@@ -148,6 +152,25 @@ it('killed in the middle of a call reports nothing, and the ledger shows the cal
   await ended
   await eventually(() => callsOf('r4')[0]?.outcome === 'aborted', { what: 'the connection to close' })
   expect(await outcomesOf('r4')).toEqual([])
+})
+
+it('serves the providers that are set, each from its own queues, and says which it does not', async () => {
+  const { logs } = await startWorker({
+    GEMINI_BASE_URL: model.url,
+    STEPFLEET_OPENAI_COMPATIBLE: `ollama=${model.url}/v1`,
+  })
+  expect(logs.find(({ msg }) => msg === 'ready')?.providers).toEqual(['gemini', 'ollama'])
+  expect(logs.flatMap(({ provider, setting }) => (provider ? [[provider, setting]] : []))).toEqual([
+    ['anthropic', 'ANTHROPIC_API_KEY'],
+    ['openai', 'OPENAI_API_KEY'],
+  ])
+  await dispatch('r5', '[[scripted: say=Black tea.]]', 'gemini/gemini-3.8-flash')
+  await dispatch('r6', '[[scripted: say=White tea.]]', 'ollama/qwen3:8b')
+  for (const [run, text] of [
+    ['r5', 'Black tea.'],
+    ['r6', 'White tea.'],
+  ] as const)
+    expect((await outcomeOf(run)).outcome.result).toEqual({ status: 'done', output: { value: text } })
 })
 
 it('without a key for the real API does not start, and names the setting', async () => {

@@ -2,10 +2,10 @@
 import { readFileSync } from 'node:fs'
 import { createLifecycle, createLogger, startHealth, startTaskWorker } from '@stepfleet/runtime'
 import { z } from 'zod'
-import { isRealApi, readPrices, readSettings } from './config.ts'
+import { providersIn, readPrices, readSettings } from './config.ts'
 import { createConversations } from './conversation.ts'
 import { createHandler } from './handle.ts'
-import { createAnthropic } from './providers/anthropic.ts'
+import { createProvider } from './providers/create.ts'
 import { createSchemaChecks } from './schema-check.ts'
 
 const MIB = 1024 * 1024
@@ -20,26 +20,27 @@ const main = async (): Promise<void> => {
   const lifecycle = createLifecycle(logger)
   lifecycle.listen()
 
-  const anthropic = createAnthropic({
-    apiKey: settings.ANTHROPIC_API_KEY ?? null,
-    baseUrl: settings.ANTHROPIC_BASE_URL,
-    tellStep: !isRealApi(settings.ANTHROPIC_BASE_URL),
+  const { served, unserved } = providersIn(settings)
+  for (const { name, setting } of unserved)
+    logger.info({ provider: name, setting }, 'provider not served: it has no key')
+  const limits = {
     headersMs: settings.STEPFLEET_MODEL_HEADERS_MS,
     chunkMs: settings.STEPFLEET_MODEL_CHUNK_MS,
     prices: readPrices(settings.STEPFLEET_PRICES),
-  })
+  }
+  const providers = served.map((one) => createProvider(one, limits))
   const worker = await startTaskWorker({
     settings,
     logger,
     service: 'llm-worker',
     version,
     kind: 'llm',
-    queues: { prefixes: [`llm.${anthropic.name}.`] },
+    queues: { prefixes: providers.map(({ name }) => `llm.${name}.`) },
     slots: settings.STEPFLEET_SLOTS,
     spoolDir: settings.STEPFLEET_SPOOL_DIR,
     drainMs: settings.STEPFLEET_DRAIN_MS,
     handler: createHandler({
-      providers: [anthropic],
+      providers,
       conversations: createConversations(settings.STEPFLEET_CONVERSATION_CACHE_MB * MIB),
       checks: createSchemaChecks(),
     }),
@@ -52,7 +53,8 @@ const main = async (): Promise<void> => {
   // the worker drains first, with its health still answering
   lifecycle.onStop('health', () => health.close())
   lifecycle.onStop('worker', () => worker.stop())
-  logger.info({ worker: worker.id, healthPort: health.port }, 'ready')
+  const names = providers.map(({ name }) => name)
+  logger.info({ worker: worker.id, healthPort: health.port, providers: names }, 'ready')
 }
 
 await main()

@@ -85,7 +85,8 @@ const formatOf = (schema: JsonSchema): JsonSchema | null => {
   }
 }
 
-const instructionOf = (schema: JsonSchema): string =>
+/** For the system prompt, where the schema is not (or not only) in the request. */
+export const instructionOf = (schema: JsonSchema): string =>
   'Answer with nothing but one JSON value, without a fence around it and without a word before or after, that fits this ' +
   `JSON Schema:\n\`\`\`json\n${JSON.stringify(schema)}\n\`\`\``
 

@@ -46,7 +46,7 @@ describe('what the provider does wrong', () => {
     ['fail=501', { code: 'provider_error', class: 'permanent', http: 501 }],
     [
       'fail=503 retry-after=2',
-      { code: 'provider_error', class: 'transient', http: 503, retryAfterMs: 2_000, counts: true },
+      { code: 'overloaded', class: 'transient', http: 503, retryAfterMs: 2_000, counts: true },
     ],
     ['fail=504', { code: 'provider_error', class: 'transient', http: 504, counts: true }],
     ['fail=529', { code: 'overloaded', class: 'transient', http: 529, counts: true }],
@@ -55,8 +55,7 @@ describe('what the provider does wrong', () => {
     ['cut=reset', { code: 'stream_broken', class: 'transient', paid: true, counts: true }],
     ['cut=headers', { code: 'connection_failed', class: 'transient', counts: true }],
     ['stop=max_tokens', { code: 'output_truncated', class: 'permanent', paid: true }],
-    ['stop=pause_turn', { code: 'provider_error', class: 'transient', paid: true, counts: true }],
-    ['stop=model_context_window_exceeded', { code: 'context_too_long', class: 'permanent', paid: true }],
+    ['stop=model_context_window_exceeded', { code: 'output_truncated', class: 'permanent', paid: true }],
     ['stop=tool_use', { code: 'malformed_output', class: 'transient', paid: true }],
     ['refusal', { code: 'refused_by_model', class: 'permanent', paid: true }],
   ])('%s', async (directive, { paid = false, counts = false, ...expected }) => {

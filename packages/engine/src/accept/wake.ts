@@ -2,7 +2,15 @@
 import { failure, type Json, type Observation, type Verdict } from '@stepfleet/contracts'
 import { closeOrUndo } from '../decide/closing.ts'
 import { settleFailure } from '../decide/failure-policy.ts'
-import { isEnded, lastAttempt, openCase, runHasEnded, type StepState, type Timer } from '../state/state.ts'
+import {
+  isEnded,
+  lastAttempt,
+  MOST_DROPPED,
+  openCase,
+  runHasEnded,
+  type StepState,
+  type Timer,
+} from '../state/state.ts'
 import { armCheck, NEXT_CHECK_MS, TIMEOUT_GRACE_MS, takeRipe } from '../state/timers.ts'
 import { emit, planOf, type Turn } from '../turn.ts'
 import { failAttempt } from './outcome.ts'
@@ -29,6 +37,11 @@ const check = (turn: Turn, step: StepState, seen: Observation | undefined): void
       return
     }
     const { attempt, delivery } = last
+    if (last.dropped + 1 >= MOST_DROPPED) {
+      const message = `its job left the queue ${MOST_DROPPED} times and no worker began it: workers may not be able to read it`
+      failAttempt(turn, step, failure('worker_lost', message), { final: true })
+      return
+    }
     emit(turn, { type: 'step.lost', path, attempt, delivery, cause: 'queue', why: 'its job was gone from the queue' })
     return
   }

@@ -8,6 +8,7 @@ import { isEnded, type StepState } from '../state/state.ts'
 import { type Looked, planOf, type Turn } from '../turn.ts'
 import { finishStep } from './confidence.ts'
 import { settleFailure } from './failure-policy.ts'
+import { packOutput } from './output.ts'
 import { start } from './start.ts'
 import { turnOutput } from './tool-use.ts'
 
@@ -82,8 +83,10 @@ const runTools = (turn: Turn, agent: StepState, uses: number): Looked => {
 const finish = (turn: Turn, agent: StepState, text: string): Looked => {
   const body = planOf(turn.plan, agent.node).body
   const output = body.kind === 'agent' && body.output ? parseAnswer(text) : { value: text }
-  if (output) finishStep(turn, agent, turn.values.pack(output.value))
-  else settleFailure(turn, agent.path, failure('malformed_output', 'the answer is not JSON', { class: 'permanent' }))
+  const payload = output && packOutput(turn, agent.path, output.value)
+  if (payload) finishStep(turn, agent, payload)
+  else if (!output)
+    settleFailure(turn, agent.path, failure('malformed_output', 'the answer is not JSON', { class: 'permanent' }))
   return 'done'
 }
 

@@ -1,12 +1,13 @@
 // cache: a finished output that is taken again. It is looked for before a step takes a place or goes out.
-import type { Json } from '@stepfleet/contracts'
+import type { Json, Payload } from '@stepfleet/contracts'
 import { canonicalJson } from '../definition/canonical.ts'
 import type { StepPlan } from '../definition/plan.ts'
 import { inputOf } from '../messages/inputs.ts'
 import { render } from '../scope.ts'
-import { blankStep } from '../state/state.ts'
-import { ask, emit, type Looked, type Turn } from '../turn.ts'
+import { blankStep, type StepState } from '../state/state.ts'
+import { ask, emit, type Looked, planOf, type Turn } from '../turn.ts'
 import { expressionFailure, settleFailure } from './failure-policy.ts'
+import { isBody } from './layers.ts'
 
 type Cache = NonNullable<StepPlan['cache']>
 
@@ -29,6 +30,14 @@ export const cacheKeyOf = (turn: Turn, path: string, plan: StepPlan, cache: Cach
   return { ok: true, value: turn.values.digest(canonicalJson([turn.plan.name, plan.id, key.value])) }
 }
 
+/** Remembers what a step gives for those that begin in the same turn: it lies in the cache only after the append. */
+export const rememberFresh = (turn: Turn, step: StepState, output: Payload): void => {
+  const plan = planOf(turn.plan, step.node)
+  if (!plan.cache || !isBody(turn.plan, step) || step.edit || step.model !== null) return
+  const key = cacheKeyOf(turn, step.path, plan, plan.cache)
+  if (key?.ok) turn.fresh.set(String(key.value), output)
+}
+
 /** Completes the step from the cache; `none`: it has to run. An operator's edit always runs. */
 export const takeCached = (turn: Turn, path: string, plan: StepPlan, cache: Cache): Looked | 'none' => {
   const step = turn.state.steps.get(path)
@@ -37,6 +46,11 @@ export const takeCached = (turn: Turn, path: string, plan: StepPlan, cache: Cach
   if (key === null) return 'wait'
   if (!key.ok) {
     settleFailure(turn, path, expressionFailure(`steps.${plan.id}.cache`, key.message))
+    return 'done'
+  }
+  const fresh = turn.fresh.get(String(key.value))
+  if (fresh) {
+    emit(turn, { type: 'step.completed', path, output: fresh, cached: true })
     return 'done'
   }
   const answer = ask(turn, { kind: 'cache', key: String(key.value) })

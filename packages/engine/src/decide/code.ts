@@ -6,6 +6,7 @@ import type { CodePlan } from '../definition/plan.ts'
 import type { RunState } from '../state/state.ts'
 import { type CodeAnswer, emit, type Looked, stepAt, type Turn } from '../turn.ts'
 import { closeOrUndo } from './closing.ts'
+import { completeRun } from './graph.ts'
 
 /** The run begins with event 1, so code that was told of no step stands there. */
 const BEGUN = 1
@@ -66,7 +67,7 @@ const take = (turn: Turn, code: CodePlan, answer: CodeAnswer): void => {
     return
   }
   if (answer.state.status === 'returned') {
-    emit(turn, { type: 'run.completed', output: turn.values.pack(answer.state.output) })
+    completeRun(turn, answer.state.output)
     return
   }
   if (answer.state.status === 'threw') {

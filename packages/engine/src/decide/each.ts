@@ -5,6 +5,7 @@ import { itemPath } from '../state/paths.ts'
 import { hasCompleted, isComposite, type StepState } from '../state/state.ts'
 import { emit, type Looked, load, planOf, type Turn } from '../turn.ts'
 import { settleFailure } from './failure-policy.ts'
+import { packOutput } from './output.ts'
 import { start } from './start.ts'
 
 /** How many items must complete; null: the join waits for all to end. */
@@ -68,7 +69,8 @@ const startItem = (turn: Turn, path: string): Looked => {
 const join = (turn: Turn, group: StepState, plan: EachPlan, count: number): Looked => {
   const output = plan.join === 'any' ? firstOf(turn, group, count) : listOf(turn, group, plan, count)
   if (output === undefined) return 'wait'
-  emit(turn, { type: 'step.completed', path: group.path, output: turn.values.pack(output) })
+  const payload = packOutput(turn, group.path, output)
+  if (payload) emit(turn, { type: 'step.completed', path: group.path, output: payload })
   return 'done'
 }
 

@@ -8,6 +8,7 @@ import { emit, type Looked, load, planOf, scopeOf, type Turn } from '../turn.ts'
 import { closeOrUndo } from './closing.ts'
 import { advanceCode } from './code.ts'
 import { expressionFailure, settleFailure } from './failure-policy.ts'
+import { packed } from './output.ts'
 import { start } from './start.ts'
 
 /** Considers every step of a scope that has no record. `prefix` is the path of the block; empty: the top. */
@@ -99,6 +100,13 @@ export const outputsOf = (turn: Turn, prefix: string, names: Iterable<string>): 
   return missing ? null : outputs
 }
 
+/** The run has given what it gives, unless that is too large. */
+export const completeRun = (turn: Turn, value: Json): void => {
+  const made = packed(turn, value)
+  if ('payload' in made) emit(turn, { type: 'run.completed', output: made.payload })
+  else closeOrUndo(turn, { to: 'failed', failure: made.failure })
+}
+
 /** Ends a run whose steps have all ended; the code of a run is told how they did. */
 export const finishRun = (turn: Turn): Looked => {
   const { plan, state } = turn
@@ -108,12 +116,12 @@ export const finishRun = (turn: Turn): Looked => {
   if (plan.output === null) {
     const outputs = outputsOf(turn, '', names)
     if (outputs === null) return 'wait'
-    emit(turn, { type: 'run.completed', output: turn.values.pack(outputs) })
+    completeRun(turn, outputs)
     return 'done'
   }
   const output = render(turn, plan.output, '')
   if (output === null) return 'wait'
-  if (output.ok) emit(turn, { type: 'run.completed', output: turn.values.pack(output.value) })
+  if (output.ok) completeRun(turn, output.value)
   else closeOrUndo(turn, { to: 'failed', failure: expressionFailure('output', output.message) })
   return 'done'
 }

@@ -6,6 +6,7 @@ import { parsePath } from '../state/paths.ts'
 import { emit, type Looked, type Turn } from '../turn.ts'
 import { caseId, expressionFailure, settleFailure } from './failure-policy.ts'
 import { holdForTool } from './hold.ts'
+import { packOutput } from './output.ts'
 
 type BodyOf<K extends StepBody['kind']> = Extract<StepBody, { kind: K }>
 
@@ -29,7 +30,9 @@ export const evaluate = (turn: Turn, path: string, template: Template, place: st
 export const completeValue = (turn: Turn, path: string, body: BodyOf<'value'>): Looked => {
   const result = evaluate(turn, path, body.value, 'value')
   if (result === 'wait') return 'wait'
-  if (result !== 'failed') emit(turn, { type: 'step.completed', path, output: turn.values.pack(result.value) })
+  if (result === 'failed') return 'done'
+  const output = packOutput(turn, path, result.value)
+  if (output) emit(turn, { type: 'step.completed', path, output })
   return 'done'
 }
 

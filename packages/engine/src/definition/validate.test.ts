@@ -57,7 +57,7 @@ describe('validate', () => {
               description: 'd',
               input: { type: 'object' },
               tool: 'http',
-              with: { url: '${{ args.u }}${{ input.q }}', token: '${{ secrets.K }}' },
+              with: { url: '${{ args.u }}${{ input.q }}', headers: { token: '${{ secrets.K }}' } },
             },
           ],
         },

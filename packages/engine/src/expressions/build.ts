@@ -24,6 +24,8 @@ export interface Build {
   readonly names: Set<string>
   /** Every path of plain members that starts at a top-level name: `['input', 'topic']`. */
   readonly paths: string[][]
+  /** Those of them that `has()` asks for, joined by dots: they may well not be there. */
+  readonly asked: Set<string>
   /** Every variable that a comprehension of the expression makes. */
   readonly variables: Set<string>
   /** The comprehension variables that can be seen here, innermost last; the place is the slot. */
@@ -39,6 +41,7 @@ export const newBuild = (code: string): Build => ({
   mentions: [],
   names: new Set(),
   paths: [],
+  asked: new Set(),
   variables: new Set(),
   locals: [],
   slots: 0,

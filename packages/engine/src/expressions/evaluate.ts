@@ -63,7 +63,10 @@ const has = (build: Build, args: readonly ASTNode[]): Evaluate => {
   build.lenient = outer
   // a field of a step is always there; it is null when the step gave nothing
   if (wholeStep) return (frame) => value(frame) !== null
-  if (chain && !build.locals.includes(chain[0])) build.paths.push([...chain])
+  if (chain && !build.locals.includes(chain[0])) {
+    build.paths.push([...chain])
+    build.asked.add(chain.join('.'))
+  }
   return (frame) => {
     charge(frame, 1)
     return hasMember(value(frame), key(frame))

@@ -60,6 +60,8 @@ export const cacheMessages = (turn: Turn, event: Event): Cached[] => {
   const step = turn.state.steps.get(event.path)
   const plan = step && planOf(turn.plan, step.node)
   if (!step || !plan?.cache || !isEnded(step) || !isBody(turn.plan, step) || step.edit) return []
+  // what stands in for the real thing is not taken for it later
+  if (step.fallback || step.model !== null) return []
   const key = cacheKeyOf(turn, event.path, plan, plan.cache)
   return key?.ok ? [{ kind: 'cache', key: String(key.value), ttlMs: plan.cache.ttlMs, output: event.output }] : []
 }

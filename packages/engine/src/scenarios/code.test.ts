@@ -90,7 +90,7 @@ describe('checkAsked', () => {
   it('takes literals that look like expressions, and markers of secrets', () => {
     const step = {
       tool: 'http',
-      with: { url: '${{ nothing }}', '${{ key }}': 1, t: { $concat: ['B ', { $secret: 'T' }] } },
+      with: { url: '${{ nothing }}', query: { '${{ key }}': 1 }, body: { $concat: ['B ', { $secret: 'T' }] } },
     }
     expect(checkAsked('s', step)).toEqual({ ok: true, step })
   })

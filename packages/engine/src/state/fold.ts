@@ -71,6 +71,7 @@ const dispatched = (state: RunState, event: EventOf<'step.dispatched'>): void =>
       attempt: event.attempt,
       delivery: event.delivery,
       losses: 0,
+      dropped: 0,
       dispatchedAtMs: event.atMs,
       sentAtMs: event.atMs,
       startedAtMs: null,
@@ -177,6 +178,7 @@ const folders: Folders = {
     const step = stepOf(state, event.path, event.atMs)
     const record = attemptOf(step, event.attempt)
     if (record && event.cause === 'worker') record.losses += 1
+    if (record && event.cause === 'queue') record.dropped += 1
     if (event.cause === 'worker' && step.tool === null) state.waste.lostCalls += 1
     step.notBeforeMs = event.nextAtMs ?? null
     step.heldWhy = event.why ?? null

@@ -16,6 +16,7 @@ const blankAttempt = (dispatchedAtMs: number): AttemptState => ({
   attempt: 1,
   delivery: 1,
   losses: 0,
+  dropped: 0,
   dispatchedAtMs,
   sentAtMs: dispatchedAtMs,
   startedAtMs: null,

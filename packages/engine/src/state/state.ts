@@ -42,6 +42,8 @@ export interface AttemptState {
   delivery: number
   /** Deliveries whose worker died. */
   losses: number
+  /** Deliveries that left their queue, and no worker began them. */
+  dropped: number
   dispatchedAtMs: number
   /** When the last delivery went out. */
   sentAtMs: number
@@ -306,6 +308,9 @@ export const lastAttempt = (step: StepState): AttemptState | undefined => step.a
  * only happened to run beside a poison is not condemned with it.
  */
 export const POISON_LOSSES = 3
+
+/** A task that is dropped so often is one that no worker can read: those of another version, for example. */
+export const MOST_DROPPED = 10
 
 /** Workers that died with the step since a person last asked for it. */
 export const lossesOf = (step: StepState): number => {

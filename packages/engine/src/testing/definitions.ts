@@ -235,8 +235,10 @@ const repeatOf = (
   onFailure: StepDefinition['on_failure'],
 ): NonNullable<StepDefinition['repeat']> => ({
   max: pick(rng, [1, 2, 3]),
-  ...maybe(rng, 0.7, () => ({ until: untilOf(rng, kind, onFailure) })),
-  ...maybe(rng, 0.3, () => ({ on_max: pick(rng, ['fail', 'complete']) })),
+  ...maybe(rng, 0.7, () => ({
+    until: untilOf(rng, kind, onFailure),
+    ...maybe(rng, 0.3, () => ({ on_max: pick(rng, ['fail', 'complete']) })),
+  })),
 })
 
 const stepsOf = (maker: Maker, place: Place, most: number): Record<string, StepDefinition> => {

@@ -17,8 +17,8 @@ export interface Collected {
   content: Json[]
   text: string
   toolUses: ToolUse[]
-  /** Names of tools whose arguments are no JSON. */
-  brokenToolUses: string[]
+  /** Uses of tools, ours or the provider's own, whose arguments are no JSON. */
+  brokenToolUses: { name: string; raw: string }[]
   /** null: the stream ended before it told one. */
   stop: Anthropic.StopReason | null
   stopDetails: Anthropic.RefusalStopDetails | null
@@ -114,14 +114,16 @@ export class AnswerCollector {
 
   result(): Collected {
     const toolUses: ToolUse[] = []
-    const brokenToolUses: string[] = []
+    const brokenToolUses: Collected['brokenToolUses'] = []
     // a block that says nothing must not be sent back: the API refuses empty text
     const open = this.#blocks.filter(({ block }) => !(block.type === 'text' && block.text === ''))
     for (const { block, json } of open) {
-      if (block.type !== 'tool_use' && block.type !== 'server_tool_use') continue
+      // blocks that are new to us may be given arguments too, and go back whole
+      if (block.type !== 'tool_use' && json === '') continue
       const input = json === '' ? block.input : parsed(json)
-      if (input === undefined) brokenToolUses.push(String(block.name))
+      if (input === undefined) brokenToolUses.push({ name: String(block.name ?? block.type), raw: json })
       else block.input = input
+      // only these are ours to answer: tools of the provider's own are answered in the same content
       if (block.type === 'tool_use' && input !== undefined)
         toolUses.push({ id: String(block.id), name: String(block.name), input })
     }

@@ -1,12 +1,17 @@
 // Anthropic's Messages API, always streamed, without a retry of its own: the engine decides about those.
 import Anthropic from '@anthropic-ai/sdk'
-import { costMicroUsd, type Failure, failure, type PriceList, type Usage } from '@stepfleet/contracts'
+import { failure, type Json, type PriceList, type Usage } from '@stepfleet/contracts'
 import { TaskFailure } from '@stepfleet/runtime'
 import { abortFailure, failureOf, StreamBroken } from '../failure.ts'
-import { paramsOf } from './anthropic-request.ts'
+import { continued, paramsOf } from './anthropic-request.ts'
+import { stopOf } from './anthropic-stop.ts'
 import { AnswerCollector, type Collected } from './anthropic-stream.ts'
-import type { ModelAnswer, ModelProvider, ModelRequest } from './provider.ts'
+import { usageOf } from './collected.ts'
+import { addUsage, type ModelAnswer, type ModelProvider, type ModelRequest } from './provider.ts'
+import { strictUtf8 } from './strict-utf8.ts'
 import { StreamStalled, watchedFetch } from './watched-fetch.ts'
+
+type Params = Anthropic.MessageCreateParamsStreaming
 
 export interface AnthropicOptions {
   /** null: the other side wants none. */
@@ -24,43 +29,24 @@ export interface AnthropicOptions {
 const PROVIDER = 'anthropic'
 const SILENT = { error: () => {}, warn: () => {}, info: () => {}, debug: () => {} }
 
-/** What the reason for stopping means when it is not a whole answer; null: it is one. */
-const stopFailure = ({ stop, stopDetails, brokenToolUses, toolUses }: Collected): Failure | null => {
-  switch (stop) {
-    case 'end_turn':
-    case 'stop_sequence':
-    case 'tool_use':
-      if (brokenToolUses.length > 0)
-        return failure(
-          'malformed_output',
-          `the model asked for ${brokenToolUses.join(', ')} with arguments that are no JSON`,
-        )
-      return stop === 'tool_use' && toolUses.length === 0
-        ? failure('malformed_output', 'the model stopped for a tool, but asked for none')
-        : null
-    case 'max_tokens':
-      return failure('output_truncated', 'the answer did not fit into max_tokens; raise it, or ask for less')
-    case 'refusal': {
-      const why = [stopDetails?.category, stopDetails?.explanation].filter((part) => part).join(': ')
-      return failure('refused_by_model', `the model refused to answer${why === '' ? '' : ` (${why})`}`)
-    }
-    case 'model_context_window_exceeded':
-      return failure(
-        'context_too_long',
-        'the conversation and its answer do not fit into the context window of the model',
-      )
-    case 'pause_turn':
-      // only tools that the provider runs itself pause a turn, and none is ever offered
-      return failure(
-        'provider_error',
-        'the provider paused the turn (pause_turn) although no tool of its own was offered',
-      )
-    case null:
-      return failure('stream_broken', 'the stream ended without a reason for stopping')
-    default:
-      return failure('provider_error', `the provider stopped for an unknown reason: ${String(stop)}`)
-  }
+/** How often a paused answer is sent back to be gone on with. */
+const MOST_PAUSES = 8
+
+interface Part extends ModelAnswer {
+  /** The API wants it sent back, and goes on. */
+  paused: boolean
 }
+
+/** An answer in two parts, as one. */
+const joined = (before: Part, after: Part): Part => ({
+  content: [...blocksOf(before.content), ...blocksOf(after.content)],
+  text: before.text + after.text,
+  toolUses: [...before.toolUses, ...after.toolUses],
+  usage: addUsage(before.usage, after.usage) ?? after.usage,
+  paused: after.paused,
+})
+
+const blocksOf = (content: Json): Json[] => (Array.isArray(content) ? content : [])
 
 class AnthropicProvider implements ModelProvider {
   readonly name = PROVIDER
@@ -76,7 +62,7 @@ class AnthropicProvider implements ModelProvider {
       webhookKey: null,
       maxRetries: 0,
       timeout: options.headersMs,
-      fetch: watchedFetch(options.chunkMs),
+      fetch: strictUtf8(watchedFetch(options.chunkMs)),
       // it logs to the console, and what it logs are pieces of answers
       logger: SILENT,
       logLevel: 'off',
@@ -84,10 +70,36 @@ class AnthropicProvider implements ModelProvider {
   }
 
   async call(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> {
+    let params = paramsOf(request)
+    let answer: Part | null = null
+    for (let pauses = 0; ; pauses += 1) {
+      const part: Part = await this.#after(answer?.usage, () => this.#part(request, params, signal))
+      answer = answer ? joined(answer, part) : part
+      const { content, text, toolUses, usage } = answer
+      if (!answer.paused) return { content, text, toolUses, usage }
+      if (pauses === MOST_PAUSES)
+        throw new TaskFailure(
+          failure('provider_error', `the provider paused the turn (pause_turn) more than ${MOST_PAUSES} times`),
+          usage,
+        )
+      params = continued(params, part.content)
+    }
+  }
+
+  /** What a part throws carries what the parts before it used, too. */
+  async #after(before: Usage | undefined, part: () => Promise<Part>): Promise<Part> {
+    try {
+      return await part()
+    } catch (error) {
+      if (error instanceof TaskFailure) throw new TaskFailure(error.failure, addUsage(before, error.usage))
+      throw error
+    }
+  }
+
+  async #part(request: ModelRequest, params: Params, signal: AbortSignal): Promise<Part> {
     const collector = new AnswerCollector()
     let scripted = false
     try {
-      const params = paramsOf(request)
       const { data: stream, response } = await this.#client.messages
         .create(params, { signal, headers: this.#headers(request) })
         .withResponse()
@@ -112,7 +124,7 @@ class AnthropicProvider implements ModelProvider {
     }
   }
 
-  #answer(request: ModelRequest, collected: Collected, scripted: boolean, signal: AbortSignal): ModelAnswer {
+  #answer(request: ModelRequest, collected: Collected, scripted: boolean, signal: AbortSignal): Part {
     const usage = this.#usage(request, collected, scripted)
     // the SDK ends an aborted stream without an error, so a missing end may be our own doing
     if (!collected.whole || !usage) {
@@ -121,16 +133,14 @@ class AnthropicProvider implements ModelProvider {
         : failure('stream_broken', 'the stream ended before its terminal event')
       throw new TaskFailure(why, usage)
     }
-    const stopped = stopFailure(collected)
-    if (stopped) throw new TaskFailure(stopped, usage)
-    return { content: collected.content, text: collected.text, toolUses: collected.toolUses, usage }
+    const stop = stopOf(collected)
+    if (stop.kind === 'failed') throw new TaskFailure(stop.failure, usage)
+    const { content, text, toolUses } = collected
+    return { content, text, toolUses, usage, paused: stop.kind === 'paused' }
   }
 
-  /** What was used as far as the provider told it; a call that broke off was paid for too. */
   #usage({ model }: ModelRequest, { tokens }: Collected, scripted: boolean): Usage | undefined {
-    if (!tokens) return undefined
-    const used = { model: `${PROVIDER}/${model}`, ...tokens }
-    return { ...used, microUsd: costMicroUsd(this.#options.prices, used), ...(scripted ? { scripted: true } : {}) }
+    return usageOf(tokens, { model: `${PROVIDER}/${model}`, prices: this.#options.prices, scripted })
   }
 }
 

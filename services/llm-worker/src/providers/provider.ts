@@ -5,8 +5,11 @@ export type ModelMessage =
   | { role: 'user'; text: string }
   /** Written by the user of the workflow. */
   | { role: 'assistant'; text: string }
-  /** What the provider itself answered, kept opaque and sent back unchanged. */
-  | { role: 'answer'; content: Json }
+  /**
+   * What a provider itself answered, kept opaque and sent back unchanged. Another provider may have answered it (a fallback in the
+   * middle of an agent): who cannot read its content says it again with `text` and `toolUses`.
+   */
+  | { role: 'answer'; content: Json; text: string; toolUses: readonly ToolUse[] }
   /** Answers every tool use of the answer before it, in its order. */
   | { role: 'results'; results: ToolResult[] }
 

@@ -24,12 +24,18 @@ const modelsOf = ({ step, path }: Spot): { path: Path; model: string }[] => {
   })
 }
 
+const NO_CAP = 'a budget has `usd`, `tokens` or both'
+
 export const checkBudget = (
   { budget }: Definition,
   spots: readonly Spot[],
   priced: readonly string[],
   findings: Findings,
 ): void => {
+  const isWrong = findings.errors.some(({ path }) => path.startsWith('budget'))
+  if (budget && !isWrong && Object.keys(budget).length === 0) findings.error(['budget'], 'missing_field', NO_CAP)
+  if (budget?.per_day && !isWrong && Object.keys(budget.per_day).length === 0)
+    findings.error(['budget', 'per_day'], 'missing_field', NO_CAP)
   if (budget?.usd === undefined && budget?.per_day?.usd === undefined) return
   for (const { path, model } of spots.flatMap(modelsOf)) {
     if (priced.includes(model)) continue

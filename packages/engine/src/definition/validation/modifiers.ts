@@ -66,6 +66,18 @@ const checkLimit = (definition: Definition, spot: Spot, findings: Findings): voi
   findings.error([...spot.path, 'concurrency', 'key'], 'invalid_value', message)
 }
 
+/** What happens when nobody answers in time means nothing where there is no such time. */
+const checkExpiry = ({ step, path }: Spot, findings: Findings): void => {
+  const asked: [Path, StepDefinition['approval']][] = [
+    [[...path, 'approval'], step.approval],
+    [[...path, 'fallback', 'approval'], step.fallback?.approval],
+  ]
+  for (const [at, approval] of asked) {
+    if (approval?.on_expiry === undefined || approval.expires !== undefined) continue
+    findings.error([...at, 'on_expiry'], 'misplaced_modifier', '`on_expiry` needs `expires`: this never expires')
+  }
+}
+
 /** Checks the modifiers of a step that has a single kind. */
 export const checkModifiers = (definition: Definition, spot: Spot, findings: Findings): void => {
   const { step, path } = spot
@@ -77,6 +89,11 @@ export const checkModifiers = (definition: Definition, spot: Spot, findings: Fin
   const from = step.confidence?.from
   if (from !== undefined)
     checkOne(from, [...path, 'confidence', 'from'], '`from` is one expression and nothing else', findings)
+  if (step.repeat?.on_max !== undefined && until === undefined) {
+    const message = '`on_max` is about an `until` that never was true: here is none'
+    findings.error([...path, 'repeat', 'on_max'], 'misplaced_modifier', message)
+  }
+  checkExpiry(spot, findings)
   checkLimit(definition, spot, findings)
   checkEach(step, path, findings)
   checkCache(step, path, findings)

@@ -9,7 +9,14 @@ import type { Spot } from './spots.ts'
 
 const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
+/** What the worker's own check takes (services/tool-worker/src/tools/http.ts). */
+const HTTP_FIELDS = ['url', 'method', 'query', 'headers', 'body', 'expect']
+
 const checkHttp = (input: Record<string, Json> | undefined, path: Path, findings: Findings): void => {
+  for (const field of Object.keys(input ?? {})) {
+    if (HTTP_FIELDS.includes(field)) continue
+    findings.error([...path, 'with', field], 'unknown_field', `http takes no \`${field}\``, nearest(field, HTTP_FIELDS))
+  }
   if (input?.url === undefined) findings.error([...path, 'with', 'url'], 'missing_field', 'an http tool needs a `url`')
   const method = input?.method
   if (typeof method !== 'string' || holdsExpression(method) || HTTP_METHODS.includes(method.toUpperCase())) return

@@ -119,7 +119,7 @@ const isGiven = (place: Place, root: string): boolean =>
 const HOLDERS = { text: 'text', number: 'a number', boolean: 'true or false' } as const
 
 /** Says that a value has no such member, if that is certain. */
-const checkMember = (registry: Registry, place: Place, path: Path, keys: readonly string[]): void => {
+const checkMember = (registry: Registry, place: Place, path: Path, keys: readonly string[], isAsked: boolean): void => {
   const known = registry.knowledge.at(place, keys)
   const missing = known && missingField(known.schema, keys.slice(known.taken))
   if (!known || !missing) return
@@ -128,6 +128,8 @@ const checkMember = (registry: Registry, place: Place, path: Path, keys: readonl
   const where = [...keys.slice(0, known.taken), ...missing.before].join('.')
   const { findings } = registry
   const code = given ? 'unknown_input_field' : 'unknown_output_field'
+  // `has()` may ask for what a schema leaves open, but not for what looks mistyped
+  if (isAsked && (missing.holder !== 'map' || nearest(missing.name, missing.known) === null)) return
   if (missing.holder === 'map') {
     const message = `\`${where}\` has no \`${missing.name}\`${given ? ' in its schema' : ''}`
     findings.error(path, code, message, nearest(missing.name, missing.known))
@@ -152,7 +154,7 @@ const checkPaths = (registry: Registry, place: Place, path: Path, use: TemplateU
     if (root === 'run' && !RUN_FIELDS.includes(second)) {
       const message = `\`run\` has ${RUN_FIELDS.join(', ')}, not \`${second}\``
       registry.findings.error(path, 'unknown_name', message, nearest(second, RUN_FIELDS))
-    } else checkMember(registry, place, path, keys)
+    } else checkMember(registry, place, path, keys, use.asked.has(keys.join('.')))
   }
 }
 

@@ -175,8 +175,8 @@ export const EXPRESSIONS: Case[] = [
   },
   {
     what: 'a marker by hand',
-    definition: steps({ a: http({ token: { $secret: 'KEY' } }) }),
-    errors: [['steps.a.with.token.$secret', 'misplaced_secret']],
+    definition: steps({ a: http({ body: { $secret: 'KEY' } }) }),
+    errors: [['steps.a.with.body.$secret', 'misplaced_secret']],
   },
   {
     what: 'expressions where none are read',

@@ -75,10 +75,10 @@ export const FALLBACKS: Case[] = [
   },
   {
     what: 'models that were tried before, or that nobody serves',
-    definition: steps({ a: llm({ fallback: [MODEL, 'nobody/x'] }), b: llm({ fallback: [] }) }),
+    definition: steps({ a: llm({ fallback: [MODEL, 'gemni/x'] }), b: llm({ fallback: [] }) }),
     errors: [
       ['steps.a.llm.fallback.0', 'invalid_value'],
-      ['steps.a.llm.fallback.1', 'unknown_provider', 'anthropic/claude-opus-5-5'],
+      ['steps.a.llm.fallback.1', 'unknown_provider', 'gemini/x'],
       ['steps.b.llm.fallback', 'invalid_value'],
     ],
   },

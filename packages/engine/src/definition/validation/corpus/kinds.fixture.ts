@@ -31,9 +31,9 @@ export const KINDS: Case[] = [
     errors: [['steps.a.llm.messages', 'invalid_value']],
   },
   {
-    what: 'a provider that is not served',
-    definition: steps({ a: llm({ model: 'openai/gpt-5' }) }),
-    errors: [['steps.a.llm.model', 'unknown_provider', 'anthropic/claude-opus-5-5']],
+    what: 'a provider that is mistyped',
+    definition: steps({ a: llm({ model: 'opnai/gpt-5' }) }),
+    errors: [['steps.a.llm.model', 'unknown_provider', 'openai/gpt-5']],
   },
   {
     what: 'a mistyped provider',

@@ -66,10 +66,10 @@ export const UNDO: Case[] = [
     errors: [['steps.a.compensate.with', 'misplaced_modifier']],
   },
   {
-    what: 'a compensating call without a prompt, of a model that is not served',
-    definition: steps({ a: { tool: 'x', compensate: { llm: { model: 'openai/gpt-5' } } } }),
+    what: 'a compensating call without a prompt, of a mistyped provider',
+    definition: steps({ a: { tool: 'x', compensate: { llm: { model: 'opnai/gpt-5' } } } }),
     errors: [
-      ['steps.a.compensate.llm.model', 'unknown_provider', 'anthropic/claude-opus-5-5'],
+      ['steps.a.compensate.llm.model', 'unknown_provider', 'openai/gpt-5'],
       ['steps.a.compensate.llm.prompt', 'missing_field'],
     ],
   },
