@@ -37,6 +37,7 @@ const definition = {
     work: {
       agent: {
         model: 'anthropic/claude-haiku-5-5',
+        max_identical: 100,
         prompt: `Do the work. [[scripted: turns=${TURNS - 1} tool=noop]] [[scripted: turn=${TURN} latency=${HELD_MS}]]`,
         tools: ['noop'],
         max_turns: TURNS + 3,

@@ -24,6 +24,7 @@ const longAgent: Definition = {
     work: {
       agent: {
         model: MODEL,
+        max_identical: 100,
         prompt: '[[scripted: turns=46 tool=noop]] [[scripted: latency=1500 turn=17]] Work.',
         tools: ['noop'],
         max_turns: 60,

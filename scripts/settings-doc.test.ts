@@ -25,6 +25,7 @@ const rows: Row[] = [...page.matchAll(/^\| `([A-Z][A-Z0-9_]+)` \| ([^|]+) \| ([^
 
 /** As the table writes it. */
 const written = (value: unknown): string => {
+  if (value instanceof Map && value.size === 0) return ''
   if (value === undefined || value === '' || (Array.isArray(value) && value.length === 0)) return ''
   if (typeof value === 'boolean') return value ? '1' : '0'
   return String(value)

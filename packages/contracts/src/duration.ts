@@ -14,13 +14,12 @@ export const parseDurationMs = (text: string): number | null => {
   return ms <= MAX_DURATION_MS ? ms : null
 }
 
-export const durationSchema = z
-  .string()
-  .refine((text) => parseDurationMs(text) !== null, 'a duration is a whole number with ms, s, m, h or d, at most 90d')
+const NO_DURATION = 'a duration is a whole number with ms, s, m, h or d, at most 90d'
+export const durationSchema = z.string().refine((text) => parseDurationMs(text) !== null, NO_DURATION)
 /** A duration that is not nothing. */
-export const periodSchema = durationSchema.refine(
-  (text) => parseDurationMs(text) !== 0,
-  'a duration longer than nothing',
-)
+export const periodSchema = z
+  .string()
+  .refine((text) => parseDurationMs(text) !== null, NO_DURATION)
+  .refine((text) => parseDurationMs(text) !== 0, 'a duration longer than nothing')
 /** As a pattern, for JSON Schemas. */
 export const PERIOD = /^0*[1-9]\d*(ms|s|m|h|d)$/

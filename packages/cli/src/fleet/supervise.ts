@@ -69,9 +69,16 @@ const answers = async (url: string): Promise<boolean> => {
   }
 }
 
+const FRAME = /^\s+at |^Node\.js v|^\s*\^*\s*$|^(node|file):/
+
 const lastLines = (file: string): string => {
   try {
-    return readFileSync(file, 'utf8').trimEnd().split('\n').slice(-4).join('\n')
+    const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+    // what was thrown stands above its stack
+    return lines
+      .filter((line) => !FRAME.test(line))
+      .slice(-6)
+      .join('\n')
   } catch {
     return '(no log)'
   }

@@ -100,6 +100,26 @@ test('a schema of the code reads what a step gives; what does not fit rejects', 
   expect(await read('four')).toMatchObject({ status: 'threw', message: expect.stringContaining('signal.schema.n: ') })
 })
 
+test('a failure that nobody waits for fails the run when the code returns; one that is waited for late does not', async () => {
+  const failure = { code: 'tool_failed', class: 'permanent', message: 'it broke' } as const
+  const ending = async (isCaught: boolean) => {
+    const code = await begun(async (run) => {
+      const pending = run.tool('a', { tool: 'x' })
+      await run.wait('w', '1s')
+      if (isCaught) await pending.catch(() => 'caught')
+      return 'ok'
+    })
+    code.take()
+    code.deliver({ name: 'a', seq: 3, atMs: 9, result: { status: 'failed', failure } })
+    await settled()
+    code.deliver({ name: 'w', seq: 4, atMs: 9, result: { status: 'completed', output: null } })
+    await settled()
+    return code.take().state
+  }
+  expect(await ending(true)).toEqual({ status: 'returned', output: 'ok' })
+  expect(await ending(false)).toMatchObject({ status: 'threw', kind: 'step', step: 'a', failure })
+})
+
 test('random numbers: the same of the same text, others of another, spread over [0, 1)', () => {
   const draw = (text: string, count: number) => {
     const bits = createRandom(text)

@@ -56,6 +56,26 @@ interface Waiting {
   resolve(output: unknown): void
   reject(error: unknown): void
   read(output: Json): unknown
+  /** The code waits for it, or has. */
+  isHeard(): boolean
+}
+
+/** Tells when somebody waits for it. `await` asks a promise of a class of its own for its `then`. */
+class StepPromise<T> extends Promise<T> {
+  static override get [Symbol.species](): PromiseConstructor {
+    return Promise
+  }
+
+  heard: () => void = () => undefined
+
+  // biome-ignore lint/suspicious/noThenProperty: it is a promise
+  override then<A = T, B = never>(
+    resolved?: ((value: T) => A | PromiseLike<A>) | null,
+    rejected?: ((reason: unknown) => B | PromiseLike<B>) | null,
+  ): Promise<A | B> {
+    this.heard()
+    return super.then(resolved, rejected)
+  }
 }
 
 const threw = (error: unknown, kind: Threw['kind'] = 'error'): Threw => {
@@ -71,6 +91,8 @@ export class CodeRun {
   readonly #bits: () => number
   readonly #call: CodeCall
   #asked: { name: string; step: Json }[] = []
+  /** Failures of steps that nobody waits for yet, by the names of the steps. */
+  readonly #unheard = new Map<string, StepError>()
   #nowMs: number
   #state: CodeState = { status: 'waiting' }
 
@@ -85,6 +107,11 @@ export class CodeRun {
     const run = this.#run()
     const ended = async (): Promise<void> => {
       const output = await main(run)
+      const [unheard] = this.#unheard.values()
+      if (unheard) {
+        this.#end(threw(unheard))
+        return
+      }
       this.#end({ status: 'returned', output: output === undefined ? null : literalOf(output, 'output') })
     }
     ended().catch((error: unknown) => this.fail(error))
@@ -99,7 +126,7 @@ export class CodeRun {
       return
     }
     this.#nowMs = atMs
-    if (result.status === 'failed') waiting.reject(new StepError(name, result.failure))
+    if (result.status === 'failed') this.#reject(waiting, name, new StepError(name, result.failure))
     else if (result.status === 'skipped') waiting.resolve(null)
     else this.#resolve(waiting, result.output)
   }
@@ -114,6 +141,12 @@ export class CodeRun {
     const asked = this.#asked
     this.#asked = []
     return { asked, state: this.#state }
+  }
+
+  /** A failure that no line of the code waits for must not be lost: the run fails for it when the code returns. */
+  #reject(waiting: Waiting, name: string, error: StepError): void {
+    if (!waiting.isHeard()) this.#unheard.set(name, error)
+    waiting.reject(error)
   }
 
   #resolve(waiting: Waiting, output: Json): void {
@@ -150,11 +183,16 @@ export class CodeRun {
       this.#claim(name)
       const { step, read } = make()
       this.#asked.push({ name, step })
-      const promise = new Promise<T>((resolve, reject) => {
-        this.#waiting.set(name, { resolve: (output) => resolve(output as T), reject, read })
+      let isHeard = false
+      const promise = new StepPromise<T>((resolve, reject) => {
+        this.#waiting.set(name, { resolve: (output) => resolve(output as T), reject, read, isHeard: () => isHeard })
       })
       // whether anybody waits for it is up to the code
       promise.catch(() => undefined)
+      promise.heard = () => {
+        isHeard = true
+        this.#unheard.delete(name)
+      }
       return promise
     } catch (error) {
       if (error instanceof TypeError && NAME.test(name)) error.message = `step ${name}: ${error.message}`

@@ -9,7 +9,9 @@ const FRAME = /([^\s(]*)\s*\(?stepfleet-workflow\.mjs:(\d+):(\d+)\)?$/
 export const MAP = 'sourceMappingURL=data:application/json;base64,'
 /** What comes of this package is called so in the map. */
 export const RUNTIME_FILES = 'stepfleet:'
-const isOwn = (source: string): boolean => !source.startsWith(RUNTIME_FILES) && !source.includes('node_modules/')
+/** Nor what comes from a checkout of this package beside the user's files. */
+const isOwn = (source: string): boolean =>
+  !source.startsWith(RUNTIME_FILES) && !source.includes('node_modules/') && !/\/stepfleet\/(src|dist)\//.test(source)
 const FRAMES = 10
 
 const mapOf = (bundle: string): SourceMap | null => {

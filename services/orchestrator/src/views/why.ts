@@ -95,6 +95,7 @@ export const whyRun = (context: WhyContext, reasons: readonly { path: string; wh
     return `paused by ${by} ${since(atMs)}${reason ? `: ${reason}` : ''}`
   }
   const [first] = reasons
+  if (state.endedAtMs !== null) return null
   if (state.closing) return whyClosing(context, first)
   if (state.status !== 'waiting' && state.status !== 'escalated') return null
   if (!first) return state.heldWhy
