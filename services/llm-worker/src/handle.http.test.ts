@@ -81,6 +81,12 @@ describe('a prompt', () => {
 })
 
 describe('what is refused without a call', () => {
+  it('a conversation that surely does not fit into the window of its model', async () => {
+    const { failure: given } = await bench.failing(llmInput('tea '.repeat(1_500_000)))
+    expect(given).toMatchObject({ code: 'context_too_long', class: 'permanent', details: { notSent: true } })
+    expect(bench.calls()).toEqual([])
+  })
+
   it.each<[string, LlmInput, FailureCode]>([
     ['settings the provider does not take', llmInput('tea', { settings: { temperature: 1 } }), 'bad_request'],
     ['a provider that is not served', llmInput('tea', { model: 'openai/gpt-5-mini' }), 'model_unknown'],

@@ -13,6 +13,7 @@ import { type TaskContext, TaskFailure, type TaskHandler, type TaskResult } from
 import type { Conversations } from './conversation.ts'
 import { countsAgainstDependency, failureOf } from './failure.ts'
 import { type OutputContract, outputContract, repairPrompt } from './output.ts'
+import { assertFitsContext } from './providers/context-windows.ts'
 import { addUsage, type ModelAnswer, type ModelProvider, type ModelRequest } from './providers/provider.ts'
 import type { SchemaChecks } from './schema-check.ts'
 
@@ -123,12 +124,15 @@ class LlmHandler implements TaskHandler {
       effectKey,
       taskId: taskId(task),
     }
+    assertFitsContext(input.model, request)
     const answer = await provider.call(request, signal)
     if (answer.toolUses.length > 0) return this.#toolTurn(input, answer)
     if (!contract) return this.#plain(input, answer)
-    const fitting = await fit(answer, contract, (repair) =>
-      provider.call({ ...request, messages: [...messages, ...repair], toolChoice: 'none' }, signal),
-    )
+    const fitting = await fit(answer, contract, async (repair) => {
+      const again: ModelRequest = { ...request, messages: [...messages, ...repair], toolChoice: 'none' }
+      assertFitsContext(input.model, again)
+      return provider.call(again, signal)
+    })
     const { value, usage } = fitting
     const last: TurnOutput = { content: fitting.answer.content, text: JSON.stringify(value), toolUses: [] }
     return { output: input.agent ? turn(last) : value, usage }
