@@ -1,5 +1,6 @@
 // A saga as code: what was booked is cancelled again, newest first, when a later booking fails for good.
-// examples/code/trip.yaml is the same as a graph.
+// examples/code/trip.yaml is the same as a graph. The tools (book_flight, cancel_flight, …) are for you to bring:
+// docs/guide/tools.md. Until a worker serves them, the step says that it waits for one.
 import { defineWorkflow } from 'stepfleet'
 import { z } from 'zod'
 
