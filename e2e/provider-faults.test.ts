@@ -156,7 +156,7 @@ const ROWS: Record<string, Row> = {
   'an outage that outlasts the attempts': {
     fault: 'fail=503',
     step: { retry: { ...FAST, attempts: 3 } },
-    failed: ['provider_error', 'provider_error', 'provider_error'],
+    failed: ['overloaded', 'overloaded', 'overloaded'],
     ends: 'escalated',
     reason: 'max_retries_exceeded',
     calls: 3,

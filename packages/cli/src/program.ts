@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { StepfleetError } from '@stepfleet/client'
 import { Command, CommanderError } from 'commander'
+import { addCircuits } from './commands/circuits.ts'
 import { addDev } from './commands/dev.ts'
 import { addEscalations } from './commands/escalations.ts'
 import { addFleet } from './commands/fleet.ts'
@@ -43,6 +44,7 @@ export const createProgram = (): Command => {
   addWorkflows(program)
   addEscalations(program)
   addFleet(program)
+  addCircuits(program)
   adopt(program)
   return program
 }

@@ -2,10 +2,12 @@
 import type {
   BudgetDefinition,
   Case,
+  CircuitView,
   Edit,
   EngineInfo,
   Event,
   Failure,
+  ForceCircuit,
   Json,
   ProblemError,
   Resolution,
@@ -79,8 +81,8 @@ export interface FleetView {
   workers: (WorkerInfo & Liveness)[]
   engines: (EngineInfo & Liveness)[]
   queues: QueueView[]
-  /** Worst state that any live worker reports, and how many workers report the dependency. */
-  circuits: { dependency: string; state: 'closed' | 'halfOpen' | 'open'; workers: number }[]
+  /** Those that live workers use, and those that the fleet has not closed or an operator holds. */
+  circuits: CircuitView[]
 }
 
 export interface Validation {
@@ -128,6 +130,8 @@ export interface Client {
   validateWorkflow(definition: DefinitionSource): Promise<Validation>
   workflows(): Promise<{ name: string; latest: number }[]>
   fleet(): Promise<FleetView>
+  /** Holds a circuit open or closed for the whole fleet; with `force: null` lets go of it. */
+  forceCircuit(dependency: string, force: ForceCircuit): Promise<CircuitView>
   escalations: {
     /** Newest first; `open` without a status. */
     list(filter?: CaseFilter): Promise<Page<Case>>
@@ -216,5 +220,9 @@ export const createClient = (options: ClientOptions): Client => ({
   ...journalRoutes(options),
   ...workflowRoutes(options),
   fleet: async () => dataOf(await request(options, { method: 'GET', path: '/fleet' })),
+  forceCircuit: async (dependency, force) =>
+    dataOf(
+      await request(options, { method: 'POST', path: `/fleet/circuits/${segment(dependency)}`, body: json(force) }),
+    ),
   escalations: escalationRoutes(options),
 })

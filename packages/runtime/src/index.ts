@@ -1,7 +1,11 @@
 // The door of the runtime: process plumbing shared by every service.
 export * from './attributes.ts'
 export * from './beat.ts'
-export * from './breaker.ts'
+export * from './circuits/breaker.ts'
+export * from './circuits/circuit.ts'
+export * from './circuits/circuit-open.ts'
+export * from './circuits/circuit-store.ts'
+export * from './circuits/fleet-breakers.ts'
 export * from './claims.ts'
 export * from './claims-port.ts'
 export * from './config.ts'

@@ -146,7 +146,7 @@ describe('drain', () => {
     claims.dispatch(task())
     await run(task())
     expect(ran).toBe(0)
-    expect(results()).toEqual([{ status: 'released', why: 'worker draining', retryAfterMs: 0 }])
+    expect(results()).toEqual([{ status: 'released', reason: 'draining', why: 'worker draining', retryAfterMs: 0 }])
   })
 
   it.each([
@@ -193,7 +193,12 @@ describe('the circuit', () => {
     expect(calls).toBe(5)
     await runMany(1, 'b', { effect: 'once' })
     expect(calls).toBe(5)
-    expect(results()[5]).toMatchObject({ status: 'released', why: 'circuit http:example.org open' })
+    expect(results()[5]).toMatchObject({
+      status: 'released',
+      reason: 'circuit_open',
+      dependency: 'http:example.org',
+      why: expect.stringMatching(/^circuit http:example.org is open since .* \(connection_failed ×5\); next probe at /),
+    })
     const released = results()[5]
     expect(released?.status === 'released' && released.retryAfterMs).toBeGreaterThan(14_000)
     expect(claims.out.get('b[0]')?.begun).toBe(false)

@@ -1,11 +1,12 @@
 // For tests of attempts: claims in memory, and one attempt's ports.
 import type { EventEmitter } from 'node:events'
 import { type CommandOf, failure, type Json, type Task, type TaskRef, type Usage } from '@stepfleet/contracts'
-import { type Breakers, createBreakers } from './breaker.ts'
+import { type Breakers, createBreakers } from './circuits/breaker.ts'
 import type { ClaimAnswer, Claims, RunRecord } from './claims-port.ts'
 import { createLogger } from './logger.ts'
 import type { Sent } from './spool.ts'
-import { type AttemptEnd, type AttemptPorts, blameOf, runAttempt } from './task-attempt.ts'
+import { type AttemptEnd, type AttemptPorts, runAttempt } from './task-attempt.ts'
+import { blameOf, labelOf } from './task-attempt-circuit.ts'
 import type { TaskContext, TaskHandler } from './task-worker-handler.ts'
 import { createRunningTasks } from './task-worker-running.ts'
 
@@ -125,7 +126,7 @@ export const makeBench = (given: Partial<TaskHandler> & Pick<TaskHandler, 'run'>
     countsAgainstDependency: ({ code }) => code !== 'bad_request',
     ...given,
   }
-  const breakers = createBreakers({ blame: blameOf(handler) })
+  const breakers = createBreakers({ blame: blameOf(handler), label: labelOf })
   const ports: AttemptPorts = {
     worker: 'w1',
     claims,

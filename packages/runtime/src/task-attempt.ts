@@ -1,7 +1,7 @@
 // One attempt of a task, from the claim to the report.
 //
 // claim    Refused: a no-op. Tried until Redis answers or the worker is drained. The time-out counts from here.
-// prepare  The input is resolved, the circuit of the dependency is looked at: open hands the task back.
+// prepare  The input is resolved. Through the circuit of the dependency: one that refuses hands the task back.
 // begin    Only effect `once`: durable before anything is sent. Refused: somebody else has it, a no-op.
 // run      The handler, under this attempt's own signal.
 // conclude and report: the rules are in task-worker-conclude.ts.
@@ -12,11 +12,13 @@
 import { randomUUID } from 'node:crypto'
 import { type Failure, failure, isBlob, type Json, type Task, type Usage } from '@stepfleet/contracts'
 import { attributes } from './attributes.ts'
-import { type Blame, type Breakers, CircuitOpen } from './breaker.ts'
+import { CircuitOpen } from './circuits/circuit-open.ts'
+import type { FleetBreakers } from './circuits/fleet-breakers.ts'
 import type { Claims, RunRecord } from './claims-port.ts'
 import { type Logger, withLogContext } from './logger.ts'
 import type { Sent, Spooled } from './spool.ts'
-import { type AbortCause, abortFailure, conclude, type Ending, type Result } from './task-worker-conclude.ts'
+import { EndedBadly, type Release, refusedBy, type Settled } from './task-attempt-circuit.ts'
+import { conclude, type Result } from './task-worker-conclude.ts'
 import { type TaskContext, TaskFailure, type TaskHandler } from './task-worker-handler.ts'
 import { outcomeCommand, reportable } from './task-worker-outcome.ts'
 import type { RunningTask, RunningTasks } from './task-worker-running.ts'
@@ -27,7 +29,7 @@ export interface AttemptPorts {
   worker: string
   claims: Claims
   record: RunRecord
-  breakers: Breakers
+  breakers: Pick<FleetBreakers, 'run'>
   handler: TaskHandler
   running: RunningTasks
   /** Takes the outcome to Redis, or to disk: never loses it. */
@@ -42,35 +44,8 @@ export interface AttemptPorts {
 /** What an attempt brought. `no-op`: nothing was reported. */
 export type AttemptEnd = Result | { status: 'no-op'; why: string }
 
-interface Settled {
-  ending: Ending
-  /** Why it had been aborted when it ended; null: it had not. */
-  cause: AbortCause | null
-}
-
-/** Tells a circuit that a call through it was no success. */
-class EndedBadly extends Error {
-  readonly settled: Settled
-
-  constructor(settled: Settled) {
-    super('the attempt did not end well')
-    this.settled = settled
-  }
-}
-
 /** The claim went to somebody else before a `once` task began. */
 class NotOurs extends Error {}
-
-/** What an attempt's error says of its dependency. For createBreakers. */
-export const blameOf = (handler: TaskHandler): ((error: unknown) => Blame) => {
-  const judge = (given: Failure): Blame => (handler.countsAgainstDependency(given) ? 'dependency' : 'caller')
-  return (error) => {
-    if (!(error instanceof EndedBadly)) return 'nobody'
-    const { ending, cause } = error.settled
-    if (cause === 'timeout') return judge(abortFailure('timeout', 0))
-    return cause === null && ending.status === 'failed' ? judge(ending.failure) : 'nobody'
-  }
-}
 
 /** An input is read this often before the attempt fails for it: about 3 s. */
 const INPUT_TRIES = 5
@@ -103,18 +78,18 @@ class Attempt {
     if (claim.value.status === 'refused') return { status: 'no-op', why: claim.value.why }
     this.#claimedAtMs = claim.value.atMs
     this.#life.claimed()
-    if (this.#ports.draining()) return this.#release('worker draining', 0)
+    if (this.#ports.draining()) return this.#release({ reason: 'draining', why: 'worker draining', retryAfterMs: 0 })
     try {
       return await this.#conclude(await this.#attempt())
     } catch (error) {
       if (error instanceof NotOurs) return { status: 'no-op', why: 'the claim is no longer ours' }
-      if (error instanceof CircuitOpen) return this.#release(error.message, error.retryAfterMs)
+      if (error instanceof CircuitOpen) return this.#release(refusedBy(error))
       throw error
     }
   }
 
   async #attempt(): Promise<Settled> {
-    const { breakers, handler } = this.#ports
+    const { handler } = this.#ports
     const input = await this.#input()
     if ('ending' in input) return input
     const context = this.#context(input.value)
@@ -126,8 +101,6 @@ class Attempt {
     }
     if (dependency === null) return this.#execute(context)
     this.#span.setAttributes(attributes.dependency(dependency))
-    const { open, retryAfterMs } = breakers.check(dependency)
-    if (open) throw new CircuitOpen(dependency, retryAfterMs)
     return this.#through(dependency, context)
   }
 
@@ -222,8 +195,8 @@ class Attempt {
     }
   }
 
-  #release(why: string, retryAfterMs: number): Promise<AttemptEnd> {
-    return this.#report({ status: 'released', why: why.slice(0, 500), retryAfterMs }, undefined)
+  #release(release: Omit<Release, 'status'>): Promise<AttemptEnd> {
+    return this.#report({ status: 'released', ...release, why: release.why.slice(0, 500) }, undefined)
   }
 
   async #report(result: Result, usage: Usage | undefined): Promise<AttemptEnd> {

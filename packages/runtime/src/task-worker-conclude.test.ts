@@ -65,7 +65,7 @@ describe('conclude', () => {
   })
 
   it('hands back at drain, but never a begun once task', () => {
-    const released = { status: 'released', why: 'worker draining', retryAfterMs: 0 }
+    const released = { status: 'released', reason: 'draining', why: 'worker draining', retryAfterMs: 0 }
     expect(conclude(ended({ cause: 'drain' }))).toEqual(released)
     expect(conclude(ended({ cause: 'drain', effect: 'idempotent', begun: true }))).toEqual(released)
     expect(conclude(ended({ cause: 'drain', effect: 'once' }))).toEqual(released)

@@ -63,7 +63,7 @@ const drained = (ended: Ended): Result => {
   const verdict = asAmbiguous(why ?? abortFailure('drain', ended.timeoutMs), ended.effect, ended.begun)
   return verdict.class === 'ambiguous'
     ? { status: 'failed', failure: verdict }
-    : { status: 'released', why: 'worker draining', retryAfterMs: 0 }
+    : { status: 'released', reason: 'draining', why: 'worker draining', retryAfterMs: 0 }
 }
 
 /**

@@ -99,6 +99,7 @@ describe('a worker in the fleet', () => {
     await worker.stop()
     expect((await bench.outcomeOf('r1')).outcome.result).toEqual({
       status: 'released',
+      reason: 'draining',
       why: 'worker draining',
       retryAfterMs: 0,
     })

@@ -122,7 +122,39 @@ describe('a task', () => {
     )
     expect(results.filter(({ status }) => status === 'failed')).toHaveLength(5)
     expect(results.find(({ status }) => status === 'released')).toMatchObject({
-      why: 'circuit http:example.org open',
+      reason: 'circuit_open',
+      why: expect.stringContaining('circuit http:example.org is open since'),
+    })
+  })
+
+  it('is handed back by every worker when the circuit was opened in one, and tried by one later', async () => {
+    const dependency = () => 'http:example.org'
+    const broken = async () => {
+      throw new TaskFailure(failure('overloaded', 'busy', { http: 529 }))
+    }
+    const tuning = { resetMs: 400, spreadMs: 1 }
+    await bench.start(broken, { slots: 1, tuning }, { dependency })
+    const other = { queues: ['tool.http'], slots: 4, tuning }
+    await bench.start(async () => ({ output: 'up again' }), other, { dependency })
+    for (let i = 0; i < 5; i += 1) await bench.dispatch(taskOf(`broken${i}`))
+    await Promise.all(Array.from({ length: 5 }, (_, i) => bench.outcomeOf(`broken${i}`)))
+    const results = await eventually(async () => {
+      const runs = Array.from({ length: 4 }, (_, i) => `other${performance.now()}-${i}`.replace('.', '-'))
+      for (const run of runs) await bench.dispatch(taskOf(run), 'tool.http')
+      const outcomes = await Promise.all(runs.map((run) => bench.outcomeOf(run)))
+      const all = outcomes.map(({ outcome }) => outcome.result)
+      return all.some(({ status }) => status === 'released') ? all : null
+    })
+    expect(results.filter(({ status }) => status === 'done').length).toBeLessThan(4)
+    expect(results.find(({ status }) => status === 'released')).toMatchObject({
+      ...{ reason: 'circuit_open', dependency: 'http:example.org' },
+      why: expect.stringContaining('(529 ×5)'),
+    })
+    const run = 'after-all'
+    await eventually(async () => {
+      const id = `${run}-${Math.round(performance.now())}`
+      await bench.dispatch(taskOf(id), 'tool.http')
+      return (await bench.outcomeOf(id)).outcome.result.status === 'done'
     })
   })
 })

@@ -6,14 +6,12 @@ import {
   FLEET,
   isSuspectQueue,
   queuePrefix,
-  type Task,
   type TaskKind,
   type ToolManifest,
-  taskSchema,
   type WorkerInfo,
 } from '@stepfleet/contracts'
 import { type Beat, startBeat } from './beat.ts'
-import { type Breakers, type BreakerTuning, type CircuitState, createBreakers } from './breaker.ts'
+import { createFleetBreakers, type FleetBreakers, type FleetBreakersTuning } from './circuits/fleet-breakers.ts'
 import { createClaims } from './claims.ts'
 import type { Claims, RunRecord } from './claims-port.ts'
 import type { RedisSettings } from './config.ts'
@@ -21,17 +19,19 @@ import { consume } from './consume.ts'
 import type { Logger } from './logger.ts'
 import { createPublisher, type Publisher } from './queue.ts'
 import { closeRedis, connectRedis, type RedisClient } from './redis.ts'
-import { createSpool, type Sent, type Spool, type Spooled } from './spool.ts'
-import { type AttemptEnd, type AttemptPorts, blameOf, runAttempt } from './task-attempt.ts'
+import { createSpool, type Spool } from './spool.ts'
+import { type AttemptEnd, type AttemptPorts, runAttempt } from './task-attempt.ts'
+import { blameOf, labelOf } from './task-attempt-circuit.ts'
 import type { TaskHandler } from './task-worker-handler.ts'
 import { type QueuesTuning, type ServedQueues, serveQueues } from './task-worker-queues.ts'
 import { createRunningTasks, type RunningTasks, watchCancelled } from './task-worker-running.ts'
+import { readTask, sendBy } from './task-worker-wire.ts'
 import { createWorkerInfoPublisher, type WorkerInfoPublisher } from './worker-info.ts'
 
 export { asAmbiguous } from './task-worker-conclude.ts'
 export { type TaskContext, TaskFailure, type TaskHandler, type TaskResult } from './task-worker-handler.ts'
 
-export interface WorkerTuning extends QueuesTuning, BreakerTuning {
+export interface WorkerTuning extends QueuesTuning, FleetBreakersTuning {
   /** How long a handler may still answer after its abort. */
   graceMs: number
   /** How long Redis may take to accept an outcome before it goes to disk. */
@@ -68,6 +68,8 @@ export interface TaskWorker {
 
 const GRACE_MS = 5_000
 const ANSWER_MS = 2_000
+/** A call that takes longer speaks against its dependency: half of the default time-out of its kind. */
+const SLOW_CALL_MS: Record<TaskKind, number> = { llm: 300_000, tool: 30_000 }
 /** A 429 pauses its queue, but never longer than this: one strange retry-after must not stop a model for an hour. */
 const LONGEST_PAUSE_MS = 60_000
 /** At stop, for what must still be told to Redis. */
@@ -96,38 +98,17 @@ const within = async (promise: Promise<unknown>, limitMs: number): Promise<boole
   return result
 }
 
-/** Makes the payload (a blob may have to be written first), then reports. Repeats are recognised by the token. */
-const sendBy =
-  (claims: Claims & RunRecord) =>
-  async ({ token, command }: Spooled): Promise<Sent> => {
-    const { ns, run, outcome } = command
-    const { result, path, attempt, delivery } = outcome
-    const ready =
-      result.status === 'done' && 'value' in result.output
-        ? { ...result, output: await claims.payload(ns, run, result.output.value) }
-        : result
-    const task = { ns, run, path, attempt, delivery }
-    return claims.report(task, token, { ...command, outcome: { ...outcome, result: ready } })
-  }
-
-/** A task of this worker's kind, or null: logged, and its job is finished, since nothing else can be done with it. */
-const readTask = (job: { id: string; data: unknown }, kind: TaskKind, logger: Logger): Task | null => {
-  const read = taskSchema.safeParse(job.data)
-  if (read.success && read.data.kind === kind) return read.data
-  const why = read.success ? `it is for ${read.data.kind} workers` : read.error.issues.slice(0, 3)
-  logger.error({ job: job.id, why }, 'not a task: dropped')
-  return null
-}
-
 class TaskRuntime implements TaskWorker {
   readonly id: string
   readonly #options: TaskWorkerOptions
   readonly #client: RedisClient
+  /** Listens to the fleet's circuits. */
+  readonly #subscriber: RedisClient
   readonly #claims: Claims & RunRecord
   readonly #publisher: Publisher
   readonly #spool: Spool
   readonly #running: RunningTasks
-  readonly #breakers: Breakers
+  readonly #breakers: FleetBreakers
   readonly #info: WorkerInfoPublisher
   readonly #startedAtMs = Date.now()
   #beat: Beat | null = null
@@ -152,11 +133,12 @@ class TaskRuntime implements TaskWorker {
     const info = () => this.#describe()
     this.#info = createWorkerInfoPublisher({ client: this.#client, id: this.id, info, tools, logger })
     this.#running = createRunningTasks(() => this.#info.changed())
-    const onChange = (dependency: string, state: CircuitState): void => {
-      logger.warn({ dependency, state }, 'circuit changed')
-      this.#info.changed()
-    }
-    this.#breakers = createBreakers({ blame: blameOf(handler), onChange, tuning })
+    this.#subscriber = connectRedis(settings, { name: `stepfleet-${this.id}-circuits`, logger })
+    this.#breakers = createFleetBreakers({
+      ...{ client: this.#client, subscriber: this.#subscriber, blame: blameOf(handler), label: labelOf, logger },
+      onChange: () => this.#info.changed(),
+      tuning: { slowCallMs: SLOW_CALL_MS[options.kind], ...tuning },
+    })
   }
 
   async start(): Promise<void> {
@@ -164,6 +146,7 @@ class TaskRuntime implements TaskWorker {
     await this.#spool.start()
     this.#beat = startBeat({ settings, worker: this.id, logger })
     await this.#beat.first
+    await this.#breakers.start()
     await this.#info.start()
     this.#cancels = watchCancelled(this.#running, this.#claims, logger)
     this.#queues = serveQueues({
@@ -205,6 +188,7 @@ class TaskRuntime implements TaskWorker {
     const handedBack = this.#running.list().length === 0
     if (handedBack && this.#client.status === 'ready') await within(this.#info.remove(), LAST_WORDS_MS)
     this.#breakers.stop()
+    this.#subscriber.disconnect()
     await within(this.#publisher.close(), LAST_WORDS_MS)
     await within(closeRedis(this.#client), LAST_WORDS_MS)
     // a connection that did not even answer a QUIT would keep the process

@@ -15,3 +15,9 @@ export const seedOf = (text: string): number => Number.parseInt(hashOf(text).sli
 /** The member at `seed` of a list, wrapping round; the fallback for an empty list. */
 export const pick = <T>(list: readonly T[], seed: number, fallback: T): T =>
   list[seed % Math.max(1, list.length)] ?? fallback
+
+/** A value that came out of JSON.parse as an object; an empty one when it is none. */
+export const jsonObject = (value: unknown): JsonObject => (isJsonObject(value) ? value : {})
+
+const isJsonObject = (value: unknown): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,11 +1,14 @@
-// The scripted model as a process: `node main.js --ledger FILE [--port N] [--host A] [--script FILE] [--latency-ms N]`.
+// The scripted model as a process: `node main.js --ledger FILE`, and the options below.
+import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
-import type { Script } from './script.ts'
+import { z } from 'zod'
+import type { Script } from './answering/script.ts'
+import { type Rule, ruleSchema } from './rules.ts'
 import { startScriptedModel } from './server.ts'
 
-const USAGE = 'usage: --ledger FILE [--port N] [--host ADDRESS] [--script FILE] [--latency-ms N]'
+const USAGE = 'usage: --ledger FILE [--port N] [--host ADDRESS] [--script FILE] [--rules FILE] [--latency-ms N]'
 
 const isScript = (value: unknown): value is Script => typeof value === 'function'
 
@@ -15,6 +18,9 @@ const loadScript = async (file: string): Promise<Script> => {
   if (!isScript(loaded.script)) throw new Error(`${file} does not export a function named script`)
   return loaded.script
 }
+
+/** A JSON list of rules, as `POST /_script/rules` takes it. */
+const loadRules = (file: string): Rule[] => z.array(ruleSchema).parse(JSON.parse(readFileSync(file, 'utf8')))
 
 const wholeNumber = (name: string, text: string): number => {
   if (!/^\d+$/.test(text)) throw new Error(`--${name} takes a whole number; ${USAGE}`)
@@ -28,6 +34,7 @@ const run = async (): Promise<void> => {
       host: { type: 'string', default: '127.0.0.1' },
       ledger: { type: 'string' },
       script: { type: 'string' },
+      rules: { type: 'string' },
       'latency-ms': { type: 'string', default: '0' },
     },
   })
@@ -38,6 +45,7 @@ const run = async (): Promise<void> => {
     ledger: values.ledger,
     latencyMs: wholeNumber('latency-ms', values['latency-ms']),
     ...(values.script === undefined ? {} : { script: await loadScript(values.script) }),
+    ...(values.rules === undefined ? {} : { rules: loadRules(values.rules) }),
   })
   process.stdout.write(
     `${JSON.stringify({ ready: true, url: model.url, port: model.port, ledger: model.ledger, pid: process.pid })}\n`,

@@ -1,21 +1,11 @@
-// Reads a call: headers and body of `POST /v1/messages` become what a script is given, or the reason to refuse it.
+// Reads a call off the connection: its body, its headers, who makes it, and what a script is told of it.
 import type { IncomingMessage } from 'node:http'
-import { schemaInPrompt } from './answer.ts'
-import { hashOf, isObject, type Json, type JsonObject } from './json.ts'
-import { type Block, blocksOf, type MessagesRequest, messagesRequestSchema, textOf } from './protocol.ts'
-import { refusal } from './refuse.ts'
-import type { ScriptedTool, ScriptRequest } from './script.ts'
+import { schemaInPrompt } from './answering/prompt-schema.ts'
+import type { Asked, ProtocolName, ScriptRequest } from './answering/script.ts'
+import { hashOf } from './json.ts'
+import { type Arrived, RequestError } from './protocols/protocol.ts'
 
 const MAX_BODY_BYTES = 32 * 1024 * 1024
-
-/** A refusal of the request itself. */
-export class RequestError extends Error {
-  readonly status: number
-  constructor(status: number, message: string) {
-    super(message)
-    this.status = status
-  }
-}
 
 export const readBody = async (request: IncomingMessage): Promise<string> => {
   const pieces: Buffer[] = []
@@ -34,87 +24,67 @@ export const header = (request: IncomingMessage, name: string): string | null =>
   return typeof value === 'string' && value !== '' ? value : null
 }
 
-const parsed = (body: string): MessagesRequest => {
-  let value: unknown
-  try {
-    value = JSON.parse(body)
-  } catch {
-    throw new RequestError(400, 'The request body is not valid JSON')
-  }
-  const result = messagesRequestSchema.safeParse(value)
-  if (result.success) return result.data
-  const [issue] = result.error.issues
-  throw new RequestError(400, `${issue?.path.join('.') || 'body'}: ${issue?.message ?? 'invalid'}`)
+export const urlOf = (request: IncomingMessage): URL => new URL(request.url ?? '/', 'http://localhost')
+
+export const arrivedOf = (request: IncomingMessage, body: string): Arrived => {
+  const url = urlOf(request)
+  return { path: url.pathname, query: url.searchParams, header: (name) => header(request, name), body }
 }
 
-const checkHeaders = (request: IncomingMessage): void => {
-  if (!header(request, 'authorization')?.startsWith('Bearer ') && !header(request, 'x-api-key'))
-    throw new RequestError(
-      401,
-      'authentication required: send Authorization: Bearer or x-api-key; any key will do here',
-    )
-  if (!header(request, 'anthropic-version')) throw new RequestError(400, 'anthropic-version: header is required')
+const TASK_ID = /^([A-Za-z0-9_-]+)~([A-Za-z0-9_-]+)\.(.+)\.(\d+)\.(\d+)$/
+
+export interface Names {
+  ns: string
+  run: string
+  step: string
+  attempt: number
+  delivery: number
 }
 
-const blocksIn = (body: MessagesRequest, role: string): Block[][] =>
-  body.messages.filter((message) => message.role === role).map((message) => [...blocksOf(message.content)])
-
-/** The text of the tool results in the last message. */
-const newestResults = (body: MessagesRequest): string[] => {
-  const last = body.messages.at(-1)
-  if (last?.role !== 'user') return []
-  return blocksOf(last.content)
-    .filter((part) => part.type === 'tool_result')
-    .map((part) => resultText(part.content))
+/** What a task's name says, or null for a client that sends none. */
+export const namesOf = (task: string | null): Names | null => {
+  const [whole, ns = '', run = '', step = '', attempt = '', delivery = ''] = TASK_ID.exec(task ?? '') ?? []
+  return whole === undefined ? null : { ns, run, step, attempt: Number(attempt), delivery: Number(delivery) }
 }
-
-const resultText = (content: Json | undefined): string => {
-  if (typeof content === 'string') return content
-  if (!Array.isArray(content)) return ''
-  return content.map((part) => (isObject(part) && typeof part.text === 'string' ? part.text : '')).join('\n')
-}
-
-const isSchema = (value: unknown): value is JsonObject =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The key faults and calls are counted by; a client that names none gets one from its request. */
 export const effectKeyOf = (request: IncomingMessage, body: string): string =>
   header(request, 'x-stepfleet-effect-key') ?? `request:${hashOf(body).slice(0, 16)}`
 
-/** What a script is given; throws RequestError for what the API would refuse. `callOf` counts the calls of an effect key. */
+const EFFECT_KEY = /^[^/]+\/([^/]+)\/(.+)$/
+
+/** Run and step: from the task, or from the effect key, which names them too. */
+export const placeOf = (names: Names | null, effectKey: string): { run: string | null; step: string | null } => {
+  if (names) return { run: names.run, step: names.step }
+  const [, run = null, step = null] = EFFECT_KEY.exec(effectKey) ?? []
+  return { run, step }
+}
+
+export interface Counts {
+  /** Calls with an effect key before this one; asking counts it. */
+  call: (key: string) => number
+  /** Calls of a model before this one; asking counts it. */
+  modelCall: (model: string) => number
+}
+
+/** What a script is given. */
 export const scriptRequest = (
-  request: IncomingMessage,
-  body: string,
-  callOf: (key: string) => number,
+  incoming: IncomingMessage,
+  call: { protocol: ProtocolName; asked: Asked; body: string },
+  counts: Counts,
 ): ScriptRequest => {
-  checkHeaders(request)
-  const data = parsed(body)
-  const why = refusal(data)
-  if (why) throw new RequestError(400, why)
-  const hash = hashOf(body)
-  const assistant = blocksIn(data, 'assistant')
-  const system = textOf(data.system)
-  const effectKey = effectKeyOf(request, body)
+  const { asked, body, protocol } = call
+  const effectKey = effectKeyOf(incoming, body)
+  const task = header(incoming, 'x-stepfleet-task')
   return {
-    model: data.model,
-    turn: assistant.length + 1,
-    toolTurns: assistant.filter((blocks) => blocks.some((part) => part.type === 'tool_use')).length,
-    system,
-    prompt: blocksIn(data, 'user')
-      .map(textOf)
-      .filter((text) => text.trim() !== '')
-      .join('\n'),
-    toolResults: newestResults(data),
-    tools: (data.tools ?? []).map(({ name, input_schema }): ScriptedTool => ({ name, schema: input_schema })),
-    toolChoice: data.tool_choice?.type ?? 'auto',
-    forcedTool: data.tool_choice?.name ?? null,
-    schema: data.output_config?.format?.schema ?? schemaInPrompt(system, isSchema),
-    maxTokens: data.max_tokens,
-    stopSequences: data.stop_sequences ?? [],
+    ...asked,
+    schema: asked.schema ?? schemaInPrompt(asked.system),
+    protocol,
     effectKey,
-    task: header(request, 'x-stepfleet-task'),
-    call: callOf(effectKey),
-    hash,
-    body: data,
+    ...placeOf(namesOf(task), effectKey),
+    task,
+    call: counts.call(effectKey),
+    modelCall: counts.modelCall(asked.model),
+    hash: hashOf(body),
   }
 }

@@ -1,30 +1,21 @@
 // The server over HTTP: the wire, agents, faults, scripts, and the ledger through restarts and a kill.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { appendFileSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { readLedger, readLines } from './ledger.ts'
-import type { Script } from './script.ts'
-import { type ScriptedModel, startScriptedModel } from './server.ts'
+import { type Fixture, startFixture } from './server.fixture.ts'
 
-let dir = ''
-let model: ScriptedModel
+let model: Fixture
 const children: ChildProcess[] = []
 
-const start = async (script?: Script): Promise<void> => {
-  model = await startScriptedModel({ ledger: join(dir, 'ledger.jsonl'), ...(script ? { script } : {}) })
-}
-
 beforeEach(async () => {
-  dir = mkdtempSync(join(tmpdir(), 'scripted-model-'))
-  await start()
+  model = await startFixture()
 })
 afterEach(async () => {
   for (const child of children.splice(0)) child.kill('SIGKILL')
-  await model.stop()
-  rmSync(dir, { recursive: true, force: true })
+  await model.end()
 })
 
 interface Sent {
@@ -200,8 +191,7 @@ describe('faults', () => {
     const prompt = '[[scripted: fail=529 times=2]] tea'
     const once = async (key: string): Promise<number> => (await post({ prompt, key })).status
     expect([await once('a'), await once('b'), await once('a')]).toEqual([529, 529, 529])
-    await model.stop()
-    await start()
+    model = await model.restart()
     expect([await once('a'), await once('b'), await once('b')]).toEqual([200, 529, 200])
     expect(model.calls().map(({ n }) => n)).toEqual([1, 2, 3, 4, 5, 6])
   })
@@ -240,8 +230,9 @@ describe('faults', () => {
 
 describe('a script', () => {
   it('answers what it wants to and leaves the rest', async () => {
-    await model.stop()
-    await start(({ prompt, call }) => (prompt === 'mine' ? { type: 'message', text: `call ${call}` } : null))
+    model = await model.restart({
+      script: ({ prompt, call }) => (prompt === 'mine' ? { type: 'message', text: `call ${call}` } : null),
+    })
     const texts = [
       await post({ prompt: 'mine', key: 'k' }),
       await post({ prompt: 'mine', key: 'k' }),
@@ -268,8 +259,8 @@ describe('the ledger', () => {
   it('takes up after a torn line', async () => {
     await post({})
     await model.stop()
-    appendFileSync(join(dir, 'ledger.jsonl'), '{"n":2,"atMs":1')
-    await start()
+    appendFileSync(model.ledger, '{"n":2,"atMs":1')
+    model = await model.restart()
     await post({})
     expect(readLedger(model.ledger).map(({ n, outcome }) => [n, outcome])).toEqual([
       [1, 'answered'],
@@ -278,7 +269,7 @@ describe('the ledger', () => {
   })
 
   it('shows a call that a killed process left behind', async () => {
-    const file = join(dir, 'process.jsonl')
+    const file = join(model.dir, 'process.jsonl')
     const child = spawn(process.execPath, [
       '--import',
       'tsx',

@@ -20,6 +20,7 @@ import { createRedisBudgets } from './budgets/redis-budgets.ts'
 import { ThreadedCodeHost } from './code/host.ts'
 import { registerFolder } from './code/register.ts'
 import { loadOrchestratorConfig, type OrchestratorConfig } from './config.ts'
+import { createCircuits } from './doors/circuits.ts'
 import { createFleetReader, readToolManifests } from './doors/fleet.ts'
 import { createHttpDoor } from './doors/http/door.ts'
 import { createDrivenBudgets } from './drive/budgets.ts'
@@ -112,12 +113,14 @@ const startDoor = async ({ config, logger, lifecycle, redis, store, publisher }:
   const plans = new Plans(store)
   const tools = () => readToolManifests(redis)
   const fleet = createFleetReader(redis, publisher)
+  const circuits = createCircuits(redis)
   const budgets = createRedisBudgets(redis)
   const door = createHttpDoor({
     store,
     mailbox: createMailbox(redis),
     viewRun: (ns, run) => viewRun({ store, plans, tools, budgets }, ns, run),
     fleet: () => fleet.view(),
+    forceCircuit: (dependency, force) => circuits.force(dependency, force),
     toolManifests: tools,
     prices: readPrices(config.STEPFLEET_PRICES),
     publisher,

@@ -9,50 +9,16 @@ import {
   workerInfoSchema,
 } from '@stepfleet/contracts'
 import type { Publisher, RedisClient } from '@stepfleet/runtime'
-import type { z } from 'zod'
+import { createCircuits } from './circuits.ts'
 import type { FleetView, QueueView } from './http/bodies.ts'
+import { readable } from './readable.ts'
 
 /** A worker beats every 200 ms; over this time a live one has beaten. */
 const LOOK_MS = 300
 
-/** Entries of a hash that can be read; one from another release that cannot is left out, not fatal. */
-const readable = <T>(fields: Record<string, string>, schema: z.ZodType<T>): Map<string, T> => {
-  const found = new Map<string, T>()
-  for (const [name, text] of Object.entries(fields)) {
-    const parsed = schema.safeParse(parseOrNull(text))
-    if (parsed.success) found.set(name, parsed.data)
-  }
-  return found
-}
-
-const parseOrNull = (text: string): unknown => {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return null
-  }
-}
-
 /** Module tools that workers have published, by name. */
 export const readToolManifests = async (client: RedisClient): Promise<ReadonlyMap<string, ToolManifest>> =>
   readable(await client.hgetall(FLEET.tools), toolManifestSchema)
-
-const SEVERITY = { closed: 0, halfOpen: 1, open: 2 } as const
-
-/** Each dependency with the worst state that a live worker reports. */
-const mergeCircuits = (workers: readonly (WorkerInfo & { alive: boolean | null })[]): FleetView['circuits'] => {
-  const merged = new Map<string, FleetView['circuits'][number]>()
-  for (const worker of workers) {
-    if (worker.alive === false) continue
-    for (const [dependency, state] of Object.entries(worker.circuits)) {
-      const seen = merged.get(dependency) ?? { dependency, state, workers: 0 }
-      seen.workers += 1
-      if (SEVERITY[state] > SEVERITY[seen.state]) seen.state = state
-      merged.set(dependency, seen)
-    }
-  }
-  return [...merged.values()].sort((a, b) => (a.dependency < b.dependency ? -1 : 1))
-}
 
 /**
  * Beats are counters without a time, so only looking twice tells whether they move, and since when they have not.
@@ -70,6 +36,7 @@ export interface FleetReader {
 }
 
 export const createFleetReader = (client: RedisClient, publisher: Pick<Publisher, 'depth'>): FleetReader => {
+  const circuits = createCircuits(client)
   let beats = new Map<string, Beat>()
 
   const look = async (): Promise<void> => {
@@ -104,7 +71,8 @@ export const createFleetReader = (client: RedisClient, publisher: Pick<Publisher
     const withLiveness = <T extends WorkerInfo | EngineInfo>(info: T) => ({ ...info, ...livenessOf(info.id, sinceMs) })
     const workers = [...readable(workerFields, workerInfoSchema).values()].map(withLiveness)
     const engines = [...readable(engineFields, engineInfoSchema).values()].map(withLiveness)
-    return { workers, engines, queues, circuits: mergeCircuits(workers) }
+    const living = workers.filter(({ alive }) => alive !== false)
+    return { workers, engines, queues, circuits: await circuits.list(living) }
   }
   return { view }
 }

@@ -1,6 +1,8 @@
 // Shapes of the REST API that no other process shares: parameters, small bodies, and what the lists answer.
 import {
   budgetSchema,
+  circuitViewSchema,
+  dependencySchema,
   editSchema,
   engineInfoSchema,
   eventSchema,
@@ -167,12 +169,13 @@ export const fleetViewSchema = z.strictObject({
   workers: z.array(workerInfoSchema.extend(liveness)),
   engines: z.array(engineInfoSchema.extend(liveness)),
   queues: z.array(queueViewSchema),
-  /** Worst state any live worker reports, and how many workers report the dependency. */
-  circuits: z.array(
-    z.strictObject({ dependency: z.string(), state: z.enum(['closed', 'halfOpen', 'open']), workers: z.int() }),
-  ),
+  /** Those that live workers use, and those that the fleet has not closed or an operator holds. */
+  circuits: z.array(circuitViewSchema),
 })
 export type FleetView = z.infer<typeof fleetViewSchema>
+export const circuitParamsSchema = z.strictObject({
+  dependency: dependencySchema.describe('One percent-encoded segment: `anthropic%2Fclaude-sonnet-5-5`.'),
+})
 export type QueueView = z.infer<typeof queueViewSchema>
 export const depthSchema = z.strictObject({
   name: z.string(),

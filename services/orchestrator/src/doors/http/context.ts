@@ -1,7 +1,17 @@
 // What the HTTP door is given, what its routes share, and the small things every route needs.
 import { createHash, randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Command, Json, Payload, PriceList, RunView, ToolManifest, Verdict } from '@stepfleet/contracts'
+import type {
+  CircuitView,
+  Command,
+  ForceCircuit,
+  Json,
+  Payload,
+  PriceList,
+  RunView,
+  ToolManifest,
+  Verdict,
+} from '@stepfleet/contracts'
 import { DEFAULT_NAMESPACE, LIMITS } from '@stepfleet/contracts'
 import type { Logger } from '@stepfleet/runtime'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
@@ -19,6 +29,7 @@ export interface HttpDoorDeps {
   /** The whole run as callers see it; null: there is none. */
   viewRun(ns: string, run: string): Promise<RunView | null>
   fleet(): Promise<FleetView>
+  forceCircuit(dependency: string, force: ForceCircuit): Promise<CircuitView>
   /** Module tools that workers have published, by name. */
   toolManifests(): Promise<ReadonlyMap<string, ToolManifest>>
   /** What budgets in dollars go by; undefined: the prices of this release. */

@@ -46,6 +46,7 @@ const contextOf = (deps: HttpDoorDeps, closing: AbortSignal): HttpContext => {
     mailbox: { ask: (command, waitMs) => within(mailbox.ask(command, waitMs), VERDICT_WAIT_MS + CALL_LIMIT_MS) },
     viewRun: (ns, run) => within(deps.viewRun(ns, run), VIEW_LIMIT_MS),
     fleet: () => within(deps.fleet(), CALL_LIMIT_MS),
+    forceCircuit: (dependency, force) => within(deps.forceCircuit(dependency, force), CALL_LIMIT_MS),
     toolManifests: () => within(deps.toolManifests(), CALL_LIMIT_MS),
     schemas,
     definitions: createDefinitions(schemas, deps.prices),

@@ -1,6 +1,7 @@
 // The fleet: its processes, queues and circuits; the depth of a queue for autoscalers; health.
-import { queueKind } from '@stepfleet/contracts'
+import { circuitViewSchema, forceCircuitSchema, queueKind } from '@stepfleet/contracts'
 import {
+  circuitParamsSchema,
   depthSchema,
   fleetViewSchema,
   headersSchema,
@@ -8,12 +9,14 @@ import {
   problemResponses,
   queueParamsSchema,
   readySchema,
+  writeHeadersSchema,
 } from './bodies.ts'
 import type { Door, HttpContext } from './context.ts'
 import { within } from './plumbing/guard.ts'
 import { Rejection, rejectionOf } from './problems.ts'
 
 const tags = ['fleet']
+const SMALL_BODY_LIMIT = 64 * 1024
 /** A probe that waits longer has given up on us. */
 const READY_LIMIT_MS = 1_000
 const QUEUE_NAME = /^[A-Za-z0-9._-]{1,200}$/
@@ -30,6 +33,27 @@ export const fleetRoutes = (app: Door, context: HttpContext): void => {
       },
     },
     () => context.fleet(),
+  )
+  app.post(
+    '/fleet/circuits/:dependency',
+    {
+      bodyLimit: SMALL_BODY_LIMIT,
+      schema: {
+        tags,
+        summary: 'Force a circuit open or closed for the whole fleet, or let go of it',
+        headers: writeHeadersSchema,
+        params: circuitParamsSchema,
+        body: forceCircuitSchema,
+        response: { 200: circuitViewSchema, ...problemResponses },
+      },
+    },
+    // the same request again changes nothing, with or without an Idempotency-Key
+    async (request) => {
+      const { dependency } = request.params
+      const circuit = await context.forceCircuit(dependency, request.body)
+      request.log.warn({ dependency, ...request.body }, 'circuit forced')
+      return circuit
+    },
   )
   app.get(
     '/queues/:name/depth',

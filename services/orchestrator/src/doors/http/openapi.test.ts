@@ -92,7 +92,10 @@ describe('the OpenAPI page', () => {
       'GET /v1/workflows/{name}/versions/{version}',
       'GET /v1/schema/workflow',
     ]
-    const fleet = ['GET /v1/fleet', 'GET /v1/queues/{name}/depth', 'GET /healthz', 'GET /readyz']
+    const fleet = [
+      ...['GET /v1/fleet', 'POST /v1/fleet/circuits/{dependency}', 'GET /v1/queues/{name}/depth'],
+      ...['GET /healthz', 'GET /readyz'],
+    ]
     const writes = ['POST /v1/workflows', 'POST /v1/workflows/validate', 'POST /v1/runs', 'POST /v1/runs/batch']
     expect(listed).toEqual([...steps, ...run, ...reads, ...workflows, ...fleet, ...writes, 'GET /v1/runs'].sort())
   })

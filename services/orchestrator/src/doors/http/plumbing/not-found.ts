@@ -9,6 +9,7 @@ export interface RouteList {
 }
 
 const UNENCODED_STEP = /^\/v1\/runs\/[^/]+\/steps\/.+\/.+/
+const UNENCODED_CIRCUIT = /^\/v1\/fleet\/circuits\/.+\/.+/
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')
 
 /** `/v1/runs/:id` as a pattern for whole paths. */
@@ -55,6 +56,11 @@ export const createRouteList = (): RouteList => {
       }
       if (UNENCODED_STEP.test(path))
         return new Rejection('not_found', 'write the step path as one percent-encoded segment: work%2Fturn-1%2Fllm')
+      if (UNENCODED_CIRCUIT.test(path))
+        return new Rejection(
+          'not_found',
+          'write the name of the circuit as one percent-encoded segment: anthropic%2Fclaude-sonnet-5-5',
+        )
       const guess = nearestRoute(path, routes.keys())
       const hint = guess === null ? 'GET /docs lists what there is' : `the nearest is ${shown(guess)}`
       return new Rejection('not_found', `nothing is at this address; ${hint}`)

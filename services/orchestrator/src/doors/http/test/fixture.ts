@@ -76,6 +76,7 @@ export interface DoorOptions {
   config?: Partial<HttpDoorDeps['config']>
   tools?: ReadonlyMap<string, ToolManifest>
   fleet?: () => Promise<FleetView>
+  forceCircuit?: HttpDoorDeps['forceCircuit']
 }
 
 const startOf = async (store: MemoryStore, head: RunHead): Promise<CommandOf<'start'>> => {
@@ -145,6 +146,7 @@ export const openDoor = async (options: DoorOptions = {}): Promise<TestDoor> => 
       return head ? viewOf(store, head) : null
     },
     fleet: options.fleet ?? (async () => ({ workers: [], engines: [], queues: [], circuits: [] })),
+    forceCircuit: options.forceCircuit ?? (() => Promise.reject(new Error('not used here'))),
     toolManifests: async () => options.tools ?? new Map(),
     publisher: { depth: async () => ({ waiting: 3, active: 1, oldestAgeMs: 20 }) },
     config: { ROLE: 'api', STEPFLEET_HOST: '127.0.0.1', ESCALATION_URL: undefined, env: {}, ...options.config },

@@ -1,6 +1,6 @@
 // What the real API answers with 400 although the request parses: unpaired tool calls, schemas it cannot hold a model to.
-import { isObject, type Json, type JsonObject } from './json.ts'
-import { type Block, blocksOf, type MessagesRequest } from './protocol.ts'
+import { isObject, type Json, type JsonObject } from '../json.ts'
+import { type Block, blocksOf, type MessagesRequest } from './anthropic-request.ts'
 
 interface Turn {
   role: string

@@ -1,5 +1,5 @@
 // Makes a value that fits a JSON Schema: always the same for the same schema and seed, and readable.
-import { isObject, type Json, type JsonObject, pick } from './json.ts'
+import { isObject, type Json, type JsonObject, pick } from '../json.ts'
 
 export interface Flavour {
   /** Same seed, same value. */

@@ -1,7 +1,9 @@
 // What the scripted model says: plain text, a value that fits a schema, tool calls and then an answer; and what directives change.
-import { type Directive, DirectiveError, readDirectives, withoutDirectives } from './directives.ts'
+import { pick, seedOf } from '../json.ts'
+import { withoutDirectives } from './bracket.ts'
+import { type Directive, readDirective, readDirectives } from './directives.ts'
 import { generate } from './generate.ts'
-import { type JsonObject, pick, seedOf } from './json.ts'
+import { checkTogether, faulty } from './misbehave.ts'
 import type { Answer, MessageAnswer, ScriptedToolUse, ScriptRequest } from './script.ts'
 
 /** Whether a fault with `times` still happens for this effect key; asking counts it. */
@@ -56,9 +58,10 @@ const answerText = (request: ScriptRequest, seed: number): string =>
 const toolUsesOf = (request: ScriptRequest, wanted: Wanted, seed: number): ScriptedToolUse[] => {
   const name = request.forcedTool ?? wanted.tool
   const offered = name === undefined ? request.tools : request.tools.filter((tool) => tool.name === name)
-  const parallel = wanted.parallel ?? (request.toolTurns === 1 && offered.length > 1 ? 2 : 1)
+  const twoAtOnce = request.parallelTools && request.toolTurns === 1 && offered.length > 1
+  const parallel = wanted.parallel ?? (twoAtOnce && !wanted.forever ? 2 : 1)
   return Array.from({ length: Math.max(1, parallel) }, (_, index) => {
-    const step = request.toolTurns + index
+    const step = (wanted.forever ? 0 : request.toolTurns) + index
     // a tool that is not offered is asked for all the same: models do that
     const tool = pick(offered, step, { name: name ?? 'unknown', schema: {} })
     const topic = `${topicOf(request.prompt)}: ${pick(ASPECTS, step, '')}`
@@ -68,7 +71,7 @@ const toolUsesOf = (request: ScriptRequest, wanted: Wanted, seed: number): Scrip
 
 const wantsTools = (request: ScriptRequest, wanted: Wanted, seed: number): boolean => {
   if (request.tools.length === 0 || request.toolChoice === 'none') return false
-  if (request.toolChoice !== 'auto') return true
+  if (request.toolChoice !== 'auto' || wanted.forever) return true
   return request.toolTurns < (wanted.turns ?? turnsTold(request) ?? 2 + (seed % 2))
 }
 
@@ -97,7 +100,7 @@ const turnsTold = ({ system, prompt }: ScriptRequest): number | null => {
   return count >= 1 && count <= MOST_TURNS ? count : null
 }
 
-type Wanted = Pick<Directive, 'turns' | 'tool' | 'parallel' | 'args' | 'say' | 'latency' | 'chunk-ms'>
+type Wanted = Pick<Directive, 'turns' | 'forever' | 'tool' | 'parallel' | 'args' | 'say' | 'latency' | 'chunk-ms'>
 
 const wellBehaved = (request: ScriptRequest, wanted: Wanted): MessageAnswer => {
   const seed = seedOf(withoutDirectives(request.prompt))
@@ -113,90 +116,25 @@ const wellBehaved = (request: ScriptRequest, wanted: Wanted): MessageAnswer => {
   return { ...pace, type: 'message', text: wanted.say ?? answerText(request, seed) }
 }
 
-/** The answer as far as it got when the room ran out: text cut in half, or the last tool call cut in its arguments. */
-const truncated = (answer: MessageAnswer): MessageAnswer => {
-  const uses = answer.toolUses ?? []
-  const last = uses.at(-1)
-  if (!last) return { ...answer, text: answer.text.slice(0, Math.ceil(answer.text.length / 2)), stop: 'max_tokens' }
-  const raw = JSON.stringify(last.input)
-  return {
-    ...answer,
-    toolUses: [...uses.slice(0, -1), { ...last, raw: raw.slice(0, Math.ceil(raw.length / 2)) }],
-    stop: 'max_tokens',
-  }
-}
-
-const malformed = (request: ScriptRequest, answer: MessageAnswer, how: 'json' | 'schema'): MessageAnswer => {
-  if (answer.toolUses)
-    return {
-      ...answer,
-      toolUses: answer.toolUses.map((use) =>
-        how === 'json' ? { ...use, raw: '{"unfinished": "' } : { ...use, input: { unexpected: true } },
-      ),
-    }
-  const misfit = request.schema?.type === 'string' ? '42' : '"unexpected"'
-  return { ...answer, text: how === 'json' ? '{"unfinished": "' : misfit }
-}
-
-/** The fault of one directive, or null when it has none. */
-const faulty = (request: ScriptRequest, answer: MessageAnswer, directive: Directive): Answer | null => {
-  if (directive.fail !== undefined) {
-    if (directive.in === 'stream') return { ...answer, fault: 'overloaded' }
-    return {
-      type: 'error',
-      status: directive.fail,
-      message: directive.message ?? `scripted failure ${directive.fail}`,
-      ...(directive['retry-after'] === undefined ? {} : { retryAfterSeconds: directive['retry-after'] }),
-    }
-  }
-  if (directive.cut !== undefined)
-    return directive.cut === 'headers'
-      ? { type: 'reset' }
-      : { ...answer, fault: directive.cut === 'reset' ? 'reset' : 'end' }
-  if (directive.hang !== undefined)
-    return directive.hang === 'headers' ? { type: 'silence' } : { ...answer, fault: 'silence' }
-  if (directive.malformed !== undefined) return malformed(request, answer, directive.malformed)
-  if (directive.refusal) return { type: 'message', text: 'I cannot', stop: 'refusal' }
-  if (directive.stop === 'max_tokens') return truncated(answer)
-  if (directive.stop !== undefined) return { ...answer, stop: directive.stop }
-  return null
-}
-
-const checked = (directive: Directive): Directive => {
-  if (directive.in === 'stream' && directive.fail !== 529)
-    throw new DirectiveError('scripted: `in=stream` goes with `fail=529`')
-  return directive
+const applies = (directive: Directive, request: ScriptRequest): boolean => {
+  checkTogether(directive)
+  return directive.turn === undefined || directive.turn === request.turn
 }
 
 /**
- * The answer to a request that no script took. Everything follows from the request, but for `times`: the same
- * request is answered the same way after a crash. Throws DirectiveError.
+ * The answer to a request that no script took. `told`: what a script or a rule says in the words of the directives;
+ * it counts before those of the prompt. Everything follows from the request, but for `times`: the same request is
+ * answered the same way after a crash. Throws DirectiveError.
  */
-export const answerTo = (request: ScriptRequest, takeFault: TakeFault): Answer => {
-  const directives = readDirectives(`${request.system}\n${request.prompt}`)
-    .map(checked)
-    .filter((directive) => directive.turn === undefined || directive.turn === request.turn)
-  const wanted: Wanted = Object.assign({}, ...directives)
+export const answerTo = (request: ScriptRequest, told: readonly string[], takeFault: TakeFault): Answer => {
+  const ours = told.map(readDirective).filter((directive) => applies(directive, request))
+  const prompted = readDirectives(`${request.system}\n${request.prompt}`).filter((each) => applies(each, request))
+  const wanted: Wanted = Object.assign({}, ...prompted, ...ours)
   const answer = wellBehaved(request, wanted)
-  for (const directive of directives) {
+  for (const directive of [...ours, ...prompted]) {
     const fault = faulty(request, answer, directive)
     if (fault && takeFault(request.effectKey, directive.text, directive.times))
       return wanted.latency === undefined ? fault : { ...fault, latencyMs: wanted.latency }
   }
   return answer
-}
-
-/** The JSON Schema that a system prompt carries in a fenced block after the words `JSON Schema`, or null. */
-export const schemaInPrompt = (
-  system: string,
-  isSchema: (value: unknown) => value is JsonObject,
-): JsonObject | null => {
-  const body = /JSON Schema[^`]*```json\n([\s\S]*?)\n```/.exec(system)?.[1]
-  if (body === undefined) return null
-  try {
-    const parsed: unknown = JSON.parse(body)
-    return isSchema(parsed) ? parsed : null
-  } catch {
-    return null
-  }
 }

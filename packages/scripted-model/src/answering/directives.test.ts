@@ -1,6 +1,7 @@
 // Every directive is read, and what cannot be read is refused.
 import { describe, expect, it } from 'vitest'
-import { DIRECTIVES, DirectiveError, readDirectives, withoutDirectives } from './directives.ts'
+import { DirectiveError, withoutDirectives } from './bracket.ts'
+import { DIRECTIVES, readDirectives } from './directives.ts'
 
 /** A value for each directive that needs one; the table test below fails when a new one is missing here. */
 const SAMPLES: Record<keyof typeof DIRECTIVES, [string, unknown]> = {
@@ -10,6 +11,14 @@ const SAMPLES: Record<keyof typeof DIRECTIVES, [string, unknown]> = {
   args: ['args={"q": "a b"}', { q: 'a b' }],
   say: ['say=hello there, you', 'hello there, you'],
   latency: ['latency=50', 50],
+  forever: ['forever', true],
+  'first-token': ['first-token=300', 300],
+  trickle: ['trickle=20000', 20_000],
+  error: ['error=model_not_found', 'model_not_found'],
+  drop: ['drop', true],
+  at: ['at=0', 0],
+  empty: ['empty', true],
+  bytes: ['bytes=2000000', 2_000_000],
   'chunk-ms': ['chunk-ms=5', 5],
   fail: ['fail=529', 529],
   in: ['in=stream', 'stream'],

@@ -1,5 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest'
-import { type Blame, type Breakers, CircuitOpen, createBreakers } from './breaker.ts'
+import { type Breakers, type BreakerTuning, createBreakers } from './breaker.ts'
+import type { Blame } from './call.ts'
+import { CircuitOpen } from './circuit-open.ts'
 
 class Fault extends Error {
   readonly blame: Blame
@@ -11,8 +13,13 @@ class Fault extends Error {
 
 const blame = (error: unknown): Blame => (error instanceof Fault ? error.blame : 'nobody')
 const made: Breakers[] = []
-const breakers = (tuning: { resetMs?: number; maxCircuits?: number } = {}, changes: string[] = []): Breakers => {
-  const all = createBreakers({ blame, tuning, onChange: (name, state) => changes.push(`${name} ${state}`) })
+const breakers = (tuning: Partial<BreakerTuning> = {}, changes: string[] = []): Breakers => {
+  const all = createBreakers({
+    blame,
+    label: () => '529',
+    tuning,
+    onChange: (name, state) => changes.push(`${name} ${state}`),
+  })
   made.push(all)
   return all
 }
@@ -109,6 +116,50 @@ describe('breakers', () => {
       // and it comes back: a probe that said nothing must not leave the circuit half-open without a probe
       await vi.waitFor(() => expect(all.check('x').open).toBe(false))
     }
+  })
+
+  it('says in one line since when it is open, what has failed, and when it is tried again', async () => {
+    const all = breakers()
+    await failTimes(all, 'caller', 1)
+    await failTimes(all, 'dependency', 5)
+    expect(all.failures('x')).toBe('529 ×4')
+    const error = await all.run('x', async () => 1).catch((thrown: unknown) => thrown)
+    expect(error instanceof CircuitOpen && error.message).toMatch(
+      /^circuit x is open since \d\d:\d\d:\d\dZ \(529 ×4\); next probe at \d\d:\d\d:\d\dZ$/,
+    )
+    expect(error instanceof CircuitOpen && error.dependency).toBe('x')
+  })
+
+  it('is opened by answers that are good but slow, and by refusals that are', async () => {
+    const slowly = async (all: Breakers, action: () => Promise<number>): Promise<unknown> =>
+      all.run('x', async () => {
+        await new Promise((resolve) => setTimeout(resolve, 5))
+        return action()
+      })
+    const all = breakers({ slowCallMs: 1 })
+    for (let i = 0; i < 5; i += 1) expect(await slowly(all, async () => i)).toBe(i)
+    expect(all.states()).toEqual({ x: 'open' })
+    expect(all.failures('x')).toBe('slow ×5')
+    const other = breakers({ slowCallMs: 1 })
+    const refused = async (): Promise<number> => {
+      throw new Fault('caller')
+    }
+    for (let i = 0; i < 5; i += 1) await expect(slowly(other, refused)).rejects.toThrow('caller')
+    expect(other.states()).toEqual({ x: 'open' })
+  })
+
+  it('is opened and closed by others, without a memory of what failed before', async () => {
+    const changes: string[] = []
+    const all = breakers({}, changes)
+    all.open('unknown')
+    await failTimes(all, 'dependency', 4)
+    all.open('x')
+    expect(all.check('x').open).toBe(true)
+    all.reset('x')
+    expect(await all.run('x', async () => 1)).toBe(1)
+    await failTimes(all, 'dependency', 3)
+    expect(all.states()).toEqual({ x: 'closed' })
+    expect(changes).toEqual(['x open', 'x closed'])
   })
 
   it('forgets the least recently used closed circuit, never an open one', async () => {

@@ -1,7 +1,7 @@
 // Values that are made up fit their schema.
 import { describe, expect, it } from 'vitest'
+import type { JsonObject } from '../json.ts'
 import { generate } from './generate.ts'
-import type { JsonObject } from './json.ts'
 
 const make = (schema: JsonObject, seed = 7) => generate(schema, { seed, topic: 'tea' })
 
