@@ -132,6 +132,7 @@ export const makeBench = (given: Partial<TaskHandler> & Pick<TaskHandler, 'run'>
     claims,
     record: claims,
     breakers,
+    limits: null,
     handler,
     running: createRunningTasks(() => {}),
     deliver: ({ token, command }) => claims.report({ ...command, ...command.outcome }, token, command),

@@ -1,7 +1,8 @@
 // One attempt of a task, from the claim to the report.
 //
 // claim    Refused: a no-op. Tried until Redis answers or the worker is drained. The time-out counts from here.
-// prepare  The input is resolved. Through the circuit of the dependency: one that refuses hands the task back.
+// prepare  The input is resolved. Through the circuit of the dependency, then its limits: one that refuses hands the
+//          task back, unspent.
 // begin    Only effect `once`: durable before anything is sent. Refused: somebody else has it, a no-op.
 // run      The handler, under this attempt's own signal.
 // conclude and report: the rules are in task-worker-conclude.ts.
@@ -16,8 +17,10 @@ import { CircuitOpen } from './circuits/circuit-open.ts'
 import type { FleetBreakers } from './circuits/fleet-breakers.ts'
 import type { Claims, RunRecord } from './claims-port.ts'
 import { type Logger, withLogContext } from './logger.ts'
+import { LimitReached } from './provider-limits/settlement.ts'
 import type { Sent, Spooled } from './spool.ts'
 import { EndedBadly, type Release, refusedBy, type Settled } from './task-attempt-circuit.ts'
+import { type LimitPorts, refusedByLimit, underLimit } from './task-attempt-limit.ts'
 import { conclude, type Result } from './task-worker-conclude.ts'
 import { type TaskContext, TaskFailure, type TaskHandler } from './task-worker-handler.ts'
 import { outcomeCommand, reportable } from './task-worker-outcome.ts'
@@ -30,6 +33,8 @@ export interface AttemptPorts {
   claims: Claims
   record: RunRecord
   breakers: Pick<FleetBreakers, 'run'>
+  /** null: what this worker calls has no limits of the fleet. */
+  limits: Omit<LimitPorts, 'logger'> | null
   handler: TaskHandler
   running: RunningTasks
   /** Takes the outcome to Redis, or to disk: never loses it. */
@@ -60,6 +65,8 @@ class Attempt {
   #claimedAtMs = 0
   /** The handler of a `once` task was called. */
   #begun = false
+  /** The handler was called. */
+  #called = false
 
   constructor(ports: AttemptPorts, life: RunningTask, span: Span) {
     this.#ports = ports
@@ -84,6 +91,7 @@ class Attempt {
     } catch (error) {
       if (error instanceof NotOurs) return { status: 'no-op', why: 'the claim is no longer ours' }
       if (error instanceof CircuitOpen) return this.#release(refusedBy(error))
+      if (error instanceof LimitReached) return this.#release(refusedByLimit(error))
       throw error
     }
   }
@@ -107,7 +115,7 @@ class Attempt {
   async #through(dependency: string, context: TaskContext): Promise<Settled> {
     try {
       return await this.#ports.breakers.run(dependency, async () => {
-        const settled = await this.#execute(context)
+        const settled = await this.#limited(dependency, context)
         if (settled.ending.status !== 'done') throw new EndedBadly(settled)
         return settled
       })
@@ -115,6 +123,18 @@ class Attempt {
       if (error instanceof EndedBadly) return error.settled
       throw error
     }
+  }
+
+  /** Inside the circuit: a task that it refuses does not stand in line. A turn that is near is waited for, 1 s at most. */
+  async #limited(dependency: string, context: TaskContext): Promise<Settled> {
+    const { limits, logger } = this.#ports
+    if (limits === null) return this.#execute(context)
+    const call = { dependency, task: this.#task, token: this.#token, input: context.input, signal: this.#life.signal }
+    const settled = await underLimit({ ...limits, logger }, call, async () => ({
+      settled: await this.#execute(context),
+      made: this.#called,
+    }))
+    return settled ?? this.#none()
   }
 
   async #input(): Promise<{ value: Json } | Settled> {
@@ -139,6 +159,7 @@ class Attempt {
     // whatever `begin` wrote, nothing was sent: not begun
     if (this.#life.signal.aborted) return this.#none()
     this.#begun = this.#task.effect === 'once'
+    this.#called = true
     return this.#settle(context)
   }
 

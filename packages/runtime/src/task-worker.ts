@@ -17,6 +17,9 @@ import type { Claims, RunRecord } from './claims-port.ts'
 import type { RedisSettings } from './config.ts'
 import { consume } from './consume.ts'
 import type { Logger } from './logger.ts'
+import { limitsOf, type ModelLimits } from './provider-limits/model-limits.ts'
+import { createRedisProviderLimits } from './provider-limits/redis-provider-limits.ts'
+import { createTokenEstimates } from './provider-limits/token-estimate.ts'
 import { createPublisher, type Publisher } from './queue.ts'
 import { closeRedis, connectRedis, type RedisClient } from './redis.ts'
 import { createSpool, type Spool } from './spool.ts'
@@ -53,6 +56,8 @@ export interface TaskWorkerOptions {
   /** How long running tasks may go on at stop. */
   drainMs: number
   handler: TaskHandler
+  /** Of the models it calls; absent: no limits of the fleet are asked. */
+  modelLimits?: ModelLimits
   tools?: readonly ToolManifest[]
   /** For tests; the defaults are documented where they are used. */
   tuning?: Partial<WorkerTuning>
@@ -109,6 +114,7 @@ class TaskRuntime implements TaskWorker {
   readonly #spool: Spool
   readonly #running: RunningTasks
   readonly #breakers: FleetBreakers
+  readonly #limits: AttemptPorts['limits']
   readonly #info: WorkerInfoPublisher
   readonly #startedAtMs = Date.now()
   #beat: Beat | null = null
@@ -134,6 +140,12 @@ class TaskRuntime implements TaskWorker {
     this.#info = createWorkerInfoPublisher({ client: this.#client, id: this.id, info, tools, logger })
     this.#running = createRunningTasks(() => this.#info.changed())
     this.#subscriber = connectRedis(settings, { name: `stepfleet-${this.id}-circuits`, logger })
+    this.#limits = options.modelLimits
+      ? {
+          limits: createRedisProviderLimits({ client: this.#client, limitsOf: limitsOf(options.modelLimits), logger }),
+          estimates: createTokenEstimates(),
+        }
+      : null
     this.#breakers = createFleetBreakers({
       ...{ client: this.#client, subscriber: this.#subscriber, blame: blameOf(handler), label: labelOf, logger },
       onChange: () => this.#info.changed(),
@@ -188,6 +200,7 @@ class TaskRuntime implements TaskWorker {
     const handedBack = this.#running.list().length === 0
     if (handedBack && this.#client.status === 'ready') await within(this.#info.remove(), LAST_WORDS_MS)
     this.#breakers.stop()
+    this.#limits?.limits.stop()
     this.#subscriber.disconnect()
     await within(this.#publisher.close(), LAST_WORDS_MS)
     await within(closeRedis(this.#client), LAST_WORDS_MS)
@@ -232,6 +245,7 @@ class TaskRuntime implements TaskWorker {
       claims: this.#claims,
       record: this.#claims,
       breakers: this.#breakers,
+      limits: this.#limits,
       handler,
       running: this.#running,
       deliver: (item) => this.#spool.deliver(item),

@@ -1,5 +1,5 @@
 // The timeline: events in plain words.
-import type { Event, Opening } from '@stepfleet/contracts'
+import type { Event, EventOf, Opening } from '@stepfleet/contracts'
 import type { TimelineEntry } from './options.ts'
 import type { Logged, Remark, World } from './world.ts'
 
@@ -25,6 +25,12 @@ const opened = (opening: Opening): string => {
 }
 
 const because = (reason: string | undefined): string => (reason === undefined ? '' : `: ${reason}`)
+
+const ended = (event: EventOf<'run.completed' | 'run.failed' | 'run.cancelled'>): [what: string, detail: string] => {
+  if (event.type === 'run.completed') return ['run completed', '']
+  if (event.type === 'run.failed') return ['run failed', `${event.failure.code}: ${event.failure.message}`]
+  return ['run cancelled', `by ${event.by}${because(event.reason)}`]
+}
 
 /** What happened, and the rest of it. */
 const words = (event: Event): [what: string, detail: string] => {
@@ -87,11 +93,9 @@ const words = (event: Event): [what: string, detail: string] => {
     case 'run.compensating':
       return ['compensating', event.failure ? event.failure.code : `by ${event.by ?? ''}${because(event.reason)}`]
     case 'run.completed':
-      return ['run completed', '']
     case 'run.failed':
-      return ['run failed', `${event.failure.code}: ${event.failure.message}`]
     case 'run.cancelled':
-      return ['run cancelled', `by ${event.by}${because(event.reason)}`]
+      return ended(event)
   }
 }
 

@@ -1,7 +1,14 @@
 // Settings of the llm-worker; the only file here that reads the environment.
 import { readFileSync } from 'node:fs'
 import { defaultPrices, nearest, type PriceList, priceListSchema } from '@stepfleet/contracts'
-import { commonSettings, envInteger, loadConfig } from '@stepfleet/runtime'
+import {
+  commonSettings,
+  envInteger,
+  loadConfig,
+  type ModelLimits,
+  ModelLimitsError,
+  readModelLimits,
+} from '@stepfleet/runtime'
 import { z } from 'zod'
 
 export const ANTHROPIC_URL = 'https://api.anthropic.com'
@@ -55,6 +62,21 @@ const settingsSchema = z
     STEPFLEET_OPENAI_COMPATIBLE: namedValues('url', isHttpUrl),
     /** Keys of those of them that want one: `name=key,…`. */
     STEPFLEET_OPENAI_COMPATIBLE_KEYS: namedValues('key', (value) => value !== ''),
+    /** Limits of models, as JSON or a file of it: `{"anthropic/claude-haiku-5-5": {"requestsPerMinute": 50}}`; docs/guide/limits.md. */
+    STEPFLEET_MODEL_LIMITS: z
+      .string()
+      .optional()
+      .transform((given, context): ModelLimits => {
+        try {
+          return readModelLimits(given)
+        } catch (error) {
+          const message = error instanceof ModelLimitsError ? error.message : 'cannot be read'
+          context.addIssue({ code: 'custom', message })
+          return new Map()
+        }
+      }),
+    /** A call that takes longer speaks against its model, milliseconds. */
+    STEPFLEET_SLOW_CALL_MS: envInteger(1, 86_400_000).default(300_000),
     /** Model calls in flight at once. */
     STEPFLEET_SLOTS: envInteger(1, 1_000).default(20),
     /** Where outcomes lie while Redis is away; keep it over restarts. */

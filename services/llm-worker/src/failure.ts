@@ -90,7 +90,6 @@ export const failureOf = (error: unknown, signal: AbortSignal): Failure => {
 }
 
 const DEPENDENCY_FAULTS: ReadonlySet<FailureCode> = new Set<FailureCode>([
-  'rate_limited',
   'overloaded',
   'provider_error',
   'connection_failed',
@@ -98,8 +97,11 @@ const DEPENDENCY_FAULTS: ReadonlySet<FailureCode> = new Set<FailureCode>([
   'stream_broken',
 ])
 
-/** Whether a failure speaks against the provider. A 4xx is the caller's own mistake, but for 408 and 429. */
+/**
+ * Whether a failure speaks against the provider. A 4xx is the caller's own mistake, but for 408; a 429 is no outage
+ * either: it pauses the model (limits), and who waits for that stands in line.
+ */
 export const countsAgainstDependency = ({ code, http, class: kind }: Failure): boolean => {
   if (!DEPENDENCY_FAULTS.has(code) || kind === 'permanent') return false
-  return http === undefined || http >= 500 || http === 408 || http === 429
+  return http === undefined || http >= 500 || http === 408
 }

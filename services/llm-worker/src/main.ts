@@ -39,6 +39,8 @@ const main = async (): Promise<void> => {
     slots: settings.STEPFLEET_SLOTS,
     spoolDir: settings.STEPFLEET_SPOOL_DIR,
     drainMs: settings.STEPFLEET_DRAIN_MS,
+    modelLimits: settings.STEPFLEET_MODEL_LIMITS,
+    tuning: { slowCallMs: settings.STEPFLEET_SLOW_CALL_MS },
     handler: createHandler({
       providers,
       conversations: createConversations(settings.STEPFLEET_CONVERSATION_CACHE_MB * MIB),

@@ -1,5 +1,5 @@
 // Settings of the tool-worker, read once at start.
-import { commonSettings, loadConfig } from '@stepfleet/runtime'
+import { commonSettings, envInteger, loadConfig } from '@stepfleet/runtime'
 import { z } from 'zod'
 import { SHORTEST_SECRET } from './secrets.ts'
 
@@ -20,6 +20,8 @@ const SECRET_PREFIX = 'STEPFLEET_SECRET_'
 
 const settingsSchema = z.object({
   ...commonSettings,
+  /** A call that takes longer speaks against the host it went to, milliseconds. */
+  STEPFLEET_SLOW_CALL_MS: envInteger(1, 86_400_000).default(30_000),
   /** Tasks run at once. */
   STEPFLEET_SLOTS: z
     .string()

@@ -34,6 +34,7 @@ const main = async (): Promise<void> => {
     slots: settings.STEPFLEET_SLOTS,
     spoolDir: settings.STEPFLEET_SPOOL_DIR,
     drainMs: settings.STEPFLEET_DRAIN_MS,
+    tuning: { slowCallMs: settings.STEPFLEET_SLOW_CALL_MS },
     handler: createHandler({ registry, egress, secrets }),
     tools: manifestsOf(registry),
   })
