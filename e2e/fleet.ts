@@ -141,6 +141,16 @@ export class Fleet {
     this.#processes.watch(this.redis.pid)
   }
 
+  /** Asks the scripted model itself: rules, outages, limits (`/_script/…`). */
+  async model(method: 'GET' | 'POST', path: string, body?: unknown): Promise<unknown> {
+    const response = await fetch(`http://${HOST}:${this.#ports.model}/_script${path}`, {
+      method,
+      ...(body === undefined ? {} : { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }),
+    })
+    if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+    return response.json()
+  }
+
   /** Calls of the scripted model, all lines or those of one run. */
   modelCalls(run?: string): ModelLine[] {
     const lines = modelLines(this.#modelLedger)

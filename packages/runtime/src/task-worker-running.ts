@@ -96,7 +96,7 @@ export const createRunningTasks = (onChange: () => void): RunningTasks => {
 }
 
 /** With the round trip, a cancel reaches the handler within a second. */
-const LOOK_EVERY_MS = 500
+const LOOK_EVERY_MS = 250
 
 /** Every 500 ms asks once for all attempts older than that whether they are still out, and aborts those that are not. */
 export const watchCancelled = (running: RunningTasks, claims: Claims, logger: Logger): { stop(): void } => {

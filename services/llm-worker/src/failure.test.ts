@@ -72,7 +72,7 @@ describe('failureOf', () => {
 })
 
 it.each([
-  [failure('rate_limited', '', { http: 429 }), true],
+  [failure('rate_limited', '', { http: 429 }), false],
   [failure('rate_limited', '', { http: 429, class: 'permanent' }), false],
   [failure('provider_error', '', { http: 409 }), false],
   [failure('timeout', '', { http: 408 }), true],
