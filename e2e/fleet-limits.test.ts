@@ -37,6 +37,7 @@ describe('a fleet of four workers', { timeout: TEST_MS }, () => {
     await Promise.all([
       fleet.orchestrator('all'),
       fleet.desk(),
+      fleet.toolWorker(),
       ...Array.from({ length: WORKERS }, () => fleet.llmWorker({ env })),
     ])
   }, START_MS)
@@ -107,6 +108,38 @@ describe('a fleet of four workers', { timeout: TEST_MS }, () => {
     const events = await fleet.api.journal(run)
     expect(events.filter(({ type }) => type === 'step.attempt_failed')).toEqual([])
     await fleet.api.post(`/fleet/circuits/${encodeURIComponent(model)}`, { force: null, by: 'ada' })
+  })
+
+  it('hands the conversation of an agent on to a model of another provider', async () => {
+    // the first two turns are Anthropic's, then its key is refused; OpenAI answers one turn, then Gemini goes on
+    const refused = { later: 'fail=401', per: 'rule' as const }
+    await fleet.model('POST', '/rules', {
+      id: 'a',
+      match: { model: 'agent-a' },
+      play: [{ do: '', times: 2 }],
+      ...refused,
+    })
+    await fleet.model('POST', '/rules', { id: 'b', match: { model: 'agent-b' }, play: [{ do: '' }], ...refused })
+    const run = newRunId('agents')
+    const prompt = '[[scripted: turns=4 tool=note]] [[scripted: turn=5 say=done]] Take notes.'
+    const fallback = ['openai/agent-b', 'gemini/agent-c']
+    await fleet.api.accepted(
+      {
+        name: 'agents',
+        steps: { work: { agent: { model: 'anthropic/agent-a', fallback, tools: ['note'], prompt, max_identical: 9 } } },
+      },
+      { id: run },
+    )
+    const view = await fleet.api.ended(run)
+    const served = view.steps.filter(({ path }) => path.endsWith('/llm')).map(({ servedBy }) => servedBy)
+    expect(served).toEqual([
+      'anthropic/agent-a',
+      'anthropic/agent-a',
+      'openai/agent-b',
+      'gemini/agent-c',
+      'gemini/agent-c',
+    ])
+    expect(view.steps.find(({ path }) => path === 'work')?.output).toBe('done')
   })
 
   it('keeps the rate of a model in every second, however many tasks wait', async () => {

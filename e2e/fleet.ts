@@ -101,7 +101,12 @@ export class Fleet {
   }
 
   llmWorker(options: StartOptions = {}): Promise<Process> {
-    const provider = { ANTHROPIC_BASE_URL: `http://${HOST}:${this.#ports.model}`, ANTHROPIC_API_KEY: 'scripted' }
+    const url = `http://${HOST}:${this.#ports.model}`
+    const provider = {
+      ...{ ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: 'scripted' },
+      ...{ OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: 'scripted' },
+      ...{ GEMINI_BASE_URL: url, GEMINI_API_KEY: 'scripted' },
+    }
     return this.#start('llm-worker', { ...options, env: { ...provider, ...options.env } }, null)
   }
 

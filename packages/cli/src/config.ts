@@ -13,7 +13,7 @@ export interface Config {
   redisUrl: string | undefined
   /** NO_COLOR is set and not empty (no-color.org). */
   noColor: boolean
-  /** True when neither ANTHROPIC_API_KEY nor ANTHROPIC_BASE_URL is set: `dev` starts the scripted model then. */
+  /** True when no provider is set, by key or address: `dev` starts the scripted model then, for all of them. */
   noModel: boolean
   /** STEPFLEET_DRAIN_MS as it is set, else 3,000: a developer's Ctrl-C should not wait 25 s. */
   drainMs: number
@@ -23,6 +23,17 @@ export interface Config {
   /** STEPFLEET_WORKFLOWS, from here. */
   workflows: string | undefined
 }
+
+const PROVIDER_SETTINGS = [
+  'ANTHROPIC_API_KEY',
+  'ANTHROPIC_BASE_URL',
+  'OPENAI_API_KEY',
+  'OPENAI_BASE_URL',
+  'GEMINI_API_KEY',
+  'GOOGLE_API_KEY',
+  'GEMINI_BASE_URL',
+  'STEPFLEET_OPENAI_COMPATIBLE',
+] as const
 
 const userName = (): string => {
   try {
@@ -43,7 +54,7 @@ export const readConfig = (): Config => ({
   egressAllow: process.env.STEPFLEET_EGRESS_ALLOW || undefined,
   tools: process.env.STEPFLEET_TOOLS || undefined,
   workflows: process.env.STEPFLEET_WORKFLOWS ? resolve(process.env.STEPFLEET_WORKFLOWS) : undefined,
-  noModel: !process.env.ANTHROPIC_API_KEY && !process.env.ANTHROPIC_BASE_URL,
+  noModel: !PROVIDER_SETTINGS.some((name) => process.env[name]),
 })
 
 /** What a child process of `dev` gets: ours, and what is set for it. */

@@ -1,6 +1,20 @@
 // The public package: what users of Stepfleet import.
 export { type Client, type ClientOptions, createClient, StepfleetError } from '@stepfleet/client'
-export { type ScriptedModel, type ScriptedModelOptions, startScriptedModel } from '@stepfleet/scripted-model'
+export {
+  DIRECTIVES,
+  EFFECT_DIRECTIVES,
+  type EffectEntry,
+  type LedgerEntry,
+  type Limit,
+  type LimitReport,
+  type Outage,
+  type Rule,
+  type Script,
+  type ScriptedModel,
+  type ScriptedModelOptions,
+  type ScriptRequest,
+  startScriptedModel,
+} from '@stepfleet/scripted-model'
 export {
   type AgentTurn,
   type ApprovalAnswer,

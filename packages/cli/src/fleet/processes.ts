@@ -38,8 +38,14 @@ export interface ProcessGroups {
 const HOST = '127.0.0.1'
 
 /** The address and ledger of the scripted model, when there is one. */
-export const scriptedUrl = (plan: FleetPlan): string | null =>
-  plan.scripted ? `http://${HOST}:${plan.scripted.port}` : null
+export /** One stand-in speaks for all three providers. */
+const scriptedProviders = (url: string): Record<string, string> => ({
+  ...{ ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: 'scripted-model' },
+  ...{ OPENAI_BASE_URL: `${url}/v1`, OPENAI_API_KEY: 'scripted-model' },
+  ...{ GEMINI_BASE_URL: url, GEMINI_API_KEY: 'scripted-model' },
+})
+
+const scriptedUrl = (plan: FleetPlan): string | null => (plan.scripted ? `http://${HOST}:${plan.scripted.port}` : null)
 export const ledgerFile = (dataDir: string): string => join(dataDir, 'model-ledger.jsonl')
 
 export const fleetProcesses = (plan: FleetPlan): ProcessGroups => {
@@ -74,7 +80,7 @@ export const fleetProcesses = (plan: FleetPlan): ProcessGroups => {
     }
   }
   const url = scriptedUrl(plan)
-  const provider: Record<string, string> = url ? { ANTHROPIC_BASE_URL: url, ANTHROPIC_API_KEY: 'scripted-model' } : {}
+  const provider = url ? scriptedProviders(url) : {}
   const examples = join(plan.root, 'examples/tools')
   const tools = plan.tools ?? (existsSync(examples) ? examples : '')
   const numbered = (name: string, n: number, env: Record<string, string>): ProcessSpec[] =>
