@@ -97,6 +97,56 @@ const ROWS: Record<string, Row> = {
     calls: 2,
     paid: 2,
   },
+  'an answer that comes byte by byte': {
+    fault: 'trickle=300',
+    step: { timeout: '1500ms', retry: { ...FAST, attempts: 2 } },
+    failed: ['timeout', 'timeout'],
+    ends: 'escalated',
+    reason: 'max_retries_exceeded',
+    calls: 2,
+  },
+  'an answer that was made, and never arrives': {
+    fault: 'drop times=1',
+    failed: ['connection_failed'],
+    ends: 'completed',
+    calls: 2,
+  },
+  'a character torn in the middle': {
+    fault: 'malformed=utf8 times=1',
+    failed: ['stream_broken'],
+    ends: 'completed',
+    calls: 2,
+  },
+  'an answer with nothing in it': {
+    fault: 'empty times=1',
+    failed: ['malformed_output'],
+    ends: 'completed',
+    calls: 2,
+    paid: 1,
+  },
+  'a turn that is paused, and goes on': { fault: 'stop=pause_turn times=1', failed: [], ends: 'completed', calls: 2 },
+  'arguments of 2 MB': {
+    fault: 'turns=1 tool=note bytes=2000000',
+    agent: { tools: ['note'] },
+    failed: [],
+    ends: 'completed',
+    calls: 2,
+  },
+  'arguments that are no JSON': {
+    fault: 'turns=1 tool=note malformed times=1',
+    agent: { tools: ['note'] },
+    failed: ['malformed_output'],
+    ends: 'completed',
+    calls: 3,
+    paid: 1,
+  },
+  'a value outside of its enum, mended when asked again': {
+    fault: 'malformed=enum times=1',
+    llm: { output: { type: 'object', required: ['mood'], properties: { mood: { enum: ['calm', 'wild'] } } } },
+    failed: [],
+    ends: 'completed',
+    calls: 2,
+  },
   'an answer cut by max_tokens': {
     fault: 'stop=max_tokens',
     failed: ['output_truncated'],
@@ -250,5 +300,30 @@ describe('a provider that', { timeout: TEST_MS }, () => {
     }
     expect([undefined, 'closed']).toContain(await circuitOf(model))
     expect((await fleet.check(run, row.ends === 'completed')).violations).toEqual([])
+  })
+
+  const OTHERS = [
+    ['529 before the answer', 'openai', 'error=overloaded times=2', ['overloaded', 'overloaded']],
+    ['an error inside a 200 stream', 'openai', 'error=overloaded in=stream times=1', ['overloaded']],
+    ['a 429 with its wait', 'openai', 'fail=429 retry-after=1 times=1', ['rate_limited']],
+    ['a stream cut without its end', 'openai', 'cut=stream times=1', ['stream_broken']],
+    ['an outage', 'gemini', 'error=overloaded times=2', ['overloaded', 'overloaded']],
+    ['a 429 with its wait', 'gemini', 'fail=429 retry-after=1 times=1', ['rate_limited']],
+    ['a connection torn down in the stream', 'gemini', 'cut=reset times=1', ['stream_broken']],
+    ['silence instead of headers', 'gemini', 'hang times=1', ['timeout']],
+  ] as const
+  it.each(OTHERS)('%s, as %s says it', async (_name, provider, fault, failed) => {
+    rows += 1
+    const model = `${provider}/row-${rows}`
+    const run = newRunId('other')
+    await fleet.api.accepted({ name: 'row', steps: { ask: stepOf({ fault } as Row, model) } }, { id: run })
+    const view = await fleet.api.ended(run)
+    const failures = failuresIn(await fleet.api.journal(run))
+    expect(failures.map(({ failure }) => failure?.code)).toEqual(failed)
+    expect(view.steps[0]?.servedBy).toBe(model)
+    const begun = fleet.modelCalls(run).filter(({ outcome }) => outcome === 'begun')
+    expect(begun).toHaveLength(failed.length + 1)
+    if (failures[0]?.failure?.code === 'rate_limited')
+      expect((failures[0].retryAtMs ?? 0) - failures[0].atMs).toBeGreaterThanOrEqual(1_000)
   })
 })
