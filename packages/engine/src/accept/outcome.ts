@@ -6,7 +6,7 @@ import { closeCase } from '../decide/failure-policy.ts'
 import { nextWay } from '../decide/fallback.ts'
 import { isBody } from '../decide/layers.ts'
 import { retryAt } from '../decide/retry.ts'
-import { retryPolicy } from '../definition/compile/defaults.ts'
+import { retryOfTool, retryPolicy } from '../definition/compile/defaults.ts'
 import type { RetryPolicy } from '../definition/plan.ts'
 import { parsePath } from '../state/paths.ts'
 import {
@@ -71,7 +71,7 @@ const policyOf = (turn: Turn, step: StepState): RetryPolicy => {
   const { defaults } = turn.plan.definition
   if (step.role === 'tool' && plan.body.kind === 'agent') {
     const own = plan.body.tools.find((tool) => tool.name === step.tool)?.retry
-    return own ?? retryPolicy(undefined, defaults?.retry, step.effect)
+    return own ?? retryPolicy(undefined, defaults?.retry, step.effect, retryOfTool(step.tool ?? undefined))
   }
   const undeclaredOnce = plan.effect === null && step.effect === 'once' && !plan.retryDeclared
   return undeclaredOnce ? { ...plan.retry, attempts: 1 } : plan.retry

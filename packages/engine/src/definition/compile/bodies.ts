@@ -12,7 +12,14 @@ import type {
   StepBody,
   Template,
 } from '../plan.ts'
-import { DEFAULT_MAX_IDENTICAL, DEFAULT_MAX_TURNS, durationMs, retryPolicy, toolEffect } from './defaults.ts'
+import {
+  DEFAULT_MAX_IDENTICAL,
+  DEFAULT_MAX_TURNS,
+  durationMs,
+  retryOfTool,
+  retryPolicy,
+  toolEffect,
+} from './defaults.ts'
 
 /** What the bodies of one step are compiled with. */
 export interface Context {
@@ -97,7 +104,7 @@ const agentTool = (context: Context, entry: ToolEntry): AgentTool => {
     effect,
     gate: entry.gate ?? false,
     timeoutMs: entry.timeout === undefined ? null : durationMs(entry.timeout),
-    retry: known ? retryPolicy(entry.retry, context.defaults?.retry, effect) : null,
+    retry: known ? retryPolicy(entry.retry, context.defaults?.retry, effect, retryOfTool(entry.tool)) : null,
   }
 }
 

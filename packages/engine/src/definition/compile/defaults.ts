@@ -13,6 +13,12 @@ export const DEFAULT_RETRY: RetryPolicy = {
   only: null,
 }
 
+/** Of module tools: code that talks to databases and the like, whose hiccups are short. */
+export const MODULE_RETRY: RetryPolicy = { ...DEFAULT_RETRY, initialMs: 200, maxMs: 10_000 }
+/** Where a tool's name says which policy holds for it. */
+export const retryOfTool = (tool: string | undefined): RetryPolicy =>
+  tool === undefined || tool === 'http' ? DEFAULT_RETRY : MODULE_RETRY
+
 /** Of one attempt, milliseconds. A model may think for minutes; an agent's is that of one model call. */
 export const DEFAULT_TIMEOUT_MS = { llm: 600_000, agent: 600_000, tool: 60_000 } as const
 
@@ -30,7 +36,7 @@ export const durationMs = (text: string): number => {
 }
 
 /**
- * The retry policy of a step or agent tool. `declared` goes before `defaults` (of the definition), field by
+ * The retry policy of a step or agent tool; `usual` is that of its kind. `declared` goes before `defaults` (of the definition), field by
  * field. What has effect `once` is tried once unless it declares a retry itself: a general default must not
  * send a second e-mail.
  */
@@ -38,15 +44,16 @@ export const retryPolicy = (
   declared: RetryDefinition | undefined,
   defaults: RetryDefinition | undefined,
   effect: Effect | null,
+  usual: RetryPolicy = DEFAULT_RETRY,
 ): RetryPolicy => {
   const said = { ...defaults, ...declared }
   const policy: RetryPolicy = {
-    attempts: said.attempts ?? DEFAULT_RETRY.attempts,
-    initialMs: said.initial === undefined ? DEFAULT_RETRY.initialMs : durationMs(said.initial),
-    factor: said.factor ?? DEFAULT_RETRY.factor,
-    maxMs: said.max === undefined ? DEFAULT_RETRY.maxMs : durationMs(said.max),
-    never: said.never ?? DEFAULT_RETRY.never,
-    only: said.only ?? DEFAULT_RETRY.only,
+    attempts: said.attempts ?? usual.attempts,
+    initialMs: said.initial === undefined ? usual.initialMs : durationMs(said.initial),
+    factor: said.factor ?? usual.factor,
+    maxMs: said.max === undefined ? usual.maxMs : durationMs(said.max),
+    never: said.never ?? usual.never,
+    only: said.only ?? usual.only,
   }
   return effect === 'once' && declared === undefined ? { ...policy, attempts: 1 } : policy
 }

@@ -3,7 +3,14 @@ import type { CompensateDefinition, Definition, Effect, FallbackDefinition, Step
 import { fallbackPath, innerPath, undoPath } from '../../state/paths.ts'
 import type { EachPlan, LimitPlan, RepeatPlan, ScopePlan, StepPlan } from '../plan.ts'
 import { type Context, compileBody, TEXT, template } from './bodies.ts'
-import { DEFAULT_CONCURRENCY, DEFAULT_TIMEOUT_MS, durationMs, retryPolicy, toolEffect } from './defaults.ts'
+import {
+  DEFAULT_CONCURRENCY,
+  DEFAULT_TIMEOUT_MS,
+  durationMs,
+  retryOfTool,
+  retryPolicy,
+  toolEffect,
+} from './defaults.ts'
 
 /** What is compiled so far. */
 export interface Build {
@@ -96,7 +103,7 @@ const compileStep = (build: Build, place: Place, step: StepDefinition, outer: Se
     // the output of a block knows the steps inside of it, which are none to wait for
     body: compileBody(step.steps ? inner : context, step),
     needsAny: step.needs_any ?? [],
-    retry: retryPolicy(step.retry, defaults?.retry, effect),
+    retry: retryPolicy(step.retry, defaults?.retry, effect, retryOfTool(step.tool)),
     retryDeclared: step.retry !== undefined,
     timeoutMs: timeoutOf(step, defaults),
     deadlineMs: step.deadline === undefined ? null : durationMs(step.deadline),
@@ -151,7 +158,7 @@ const compileAside = (
     condition: null,
     each: null,
     repeat: null,
-    retry: retryPolicy(said.retry, defaults?.retry, effect),
+    retry: retryPolicy(said.retry, defaults?.retry, effect, retryOfTool(said.tool)),
     retryDeclared: said.retry !== undefined,
     timeoutMs: timeoutOf(said, defaults),
     deadlineMs: said.deadline === undefined ? null : durationMs(said.deadline),
