@@ -100,6 +100,36 @@ describe('a call under limits', () => {
     expect(other.granted).toBe(true)
   })
 
+  it('goes back unspent when its turn takes all the time of the attempt', async () => {
+    setUp({ concurrency: 1 }, async () => ({ output: 'ok', usage }))
+    const held = { dependency: MODEL, task: 'x', token: 't', tokens: { input: 1, output: 1 } }
+    expect((await limits.acquire(held)).granted).toBe(true)
+    const given = { ...llmTask('a'), timeoutMs: 100 }
+    await bench.run(given)
+    expect(calls).toBe(0)
+    expect(bench.results()[0]).toMatchObject({ status: 'released', reason: 'provider_limit' })
+  })
+
+  it('waits for a Redis that refuses, and loses no task', async () => {
+    setUp({}, async () => ({ output: 'ok', usage }))
+    const { acquire } = limits
+    let refusals = 2
+    limits.acquire = async (ask) => {
+      refusals -= 1
+      if (refusals >= 0) throw new Error('OOM command not allowed')
+      return acquire.call(limits, ask)
+    }
+    await bench.run(llmTask('a'))
+    expect(bench.results()[0]).toMatchObject({ status: 'done' })
+  })
+
+  it('counts the estimate where the provider tells no usage', async () => {
+    const silent = { ...usage, inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
+    setUp({}, async () => ({ output: 'ok', usage: silent }))
+    await bench.run(llmTask('a'))
+    expect((await limits.states())[0]?.used.outputTokens).toBeGreaterThan(0)
+  })
+
   it('does not stand in line while its circuit is open', async () => {
     setUp({ concurrency: 1 }, async () => {
       throw new TaskFailure(failure('provider_error', 'down'))

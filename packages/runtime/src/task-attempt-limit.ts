@@ -6,7 +6,7 @@ import { LimitReached, settleCall } from './provider-limits/settlement.ts'
 import type { TokenEstimates } from './provider-limits/token-estimate.ts'
 import { acquireSoon } from './provider-limits/wait-for-limit.ts'
 import type { Release, Settled } from './task-attempt-circuit.ts'
-import { unlessAborted } from './task-worker-waiting.ts'
+import { insist } from './task-worker-waiting.ts'
 
 export interface LimitPorts {
   limits: ProviderLimits
@@ -31,6 +31,18 @@ export const refusedByLimit = ({ refusal }: LimitReached): Omit<Release, 'status
   dependency: refusal.dependency.slice(0, 300),
 })
 
+const AGAIN_MS = 1_000
+
+/** Waiting for a turn took all the time of the attempt: nothing was called, so none is spent. */
+export const outwaited = (dependency: string): LimitReached =>
+  new LimitReached({
+    granted: false,
+    dependency,
+    retryAfterMs: AGAIN_MS,
+    reason: 'requests',
+    why: `${dependency}: its turn did not come within the time of an attempt`,
+  })
+
 /**
  * Makes the call when the limits let it. Throws LimitReached when they do not, null when it was aborted before; `call`
  * tells how it ended, and whether it was made at all.
@@ -46,12 +58,15 @@ export const underLimit = async (
   if (!read.success) return (await call()).settled
   const { ns, run, path, attempt } = task
   const tokens = estimates.estimate(read.data)
-  const asked = acquireSoon(limits, { dependency, task: `${ns}~${run}.${path}.${attempt}`, token, tokens }, { signal })
-  const answer = await unlessAborted(asked, signal)
-  if (answer === null) {
-    asked.then((late) => (late.granted ? limits.settle(late.permit, null) : undefined)).catch(() => undefined)
-    return null
-  }
+  const ask = { dependency, task: `${ns}~${run}.${path}.${attempt}`, token, tokens }
+  // a repeat under the same token is the same grant
+  const answer = await insist({ what: 'limit', signal, logger: ports.logger }, async () => {
+    const given = await acquireSoon(limits, ask, { signal })
+    // too late: nobody waits for it any more
+    if (signal.aborted && given.granted) await limits.settle(given.permit, null)
+    return given
+  })
+  if (answer === null) return null
   if (!answer.value.granted) throw new LimitReached(answer.value)
   return settleAfter(ports, answer.value.permit, read.data, call)
 }

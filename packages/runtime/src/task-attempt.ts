@@ -20,7 +20,7 @@ import { type Logger, withLogContext } from './logger.ts'
 import { LimitReached } from './provider-limits/settlement.ts'
 import type { Sent, Spooled } from './spool.ts'
 import { EndedBadly, type Release, refusedBy, type Settled } from './task-attempt-circuit.ts'
-import { type LimitPorts, refusedByLimit, underLimit } from './task-attempt-limit.ts'
+import { type LimitPorts, outwaited, refusedByLimit, underLimit } from './task-attempt-limit.ts'
 import { conclude, type Result } from './task-worker-conclude.ts'
 import { type TaskContext, TaskFailure, type TaskHandler } from './task-worker-handler.ts'
 import { outcomeCommand, reportable } from './task-worker-outcome.ts'
@@ -134,6 +134,7 @@ class Attempt {
       settled: await this.#execute(context),
       made: this.#called,
     }))
+    if (settled === null && this.#life.cause === 'timeout') throw outwaited(dependency)
     return settled ?? this.#none()
   }
 

@@ -60,7 +60,7 @@ export const reportable = (result: Result): Result => {
     case 'failed':
       return { status: 'failed', failure: redacted(result.failure) }
     case 'released':
-      return result
+      return { ...result, why: redact(result.why) }
   }
 }
 

@@ -1,6 +1,6 @@
 // How an attempt's end is settled with the limits, and what becomes of one that they refuse.
-import type { Failure, LlmInput } from '@stepfleet/contracts'
-import type { Logger } from '../logger.ts'
+import type { Failure, LlmInput, Usage } from '@stepfleet/contracts'
+import { type Logger, redact } from '../logger.ts'
 import type { Ending } from '../task-worker-conclude.ts'
 import type { Permit, ProviderLimits, Refusal, Tokens } from './port.ts'
 import { countedTokens, type TokenEstimates } from './token-estimate.ts'
@@ -26,13 +26,17 @@ const notSent = ({ code, details }: Failure): boolean =>
   !Array.isArray(details) &&
   details.notSent === true
 
+/** Some servers that speak like OpenAI tell nothing: nought is no count. */
+const isTold = ({ inputTokens, outputTokens, cacheReadTokens, cacheWriteTokens }: Usage): boolean =>
+  inputTokens + outputTokens + cacheReadTokens + cacheWriteTokens > 0
+
 /**
  * What a call that was made has used, as limits count it; null: it never reached the provider. A 429 did, but used no
  * tokens. Where nobody knows, the estimate stands.
  */
 export const settlementOf = (permit: Permit, ending: Ending): Tokens | null => {
   if (ending.status === 'none') return permit.tokens
-  if (ending.usage) return countedTokens(ending.usage)
+  if (ending.usage && isTold(ending.usage)) return countedTokens(ending.usage)
   if (ending.status === 'done') return permit.tokens
   if (notSent(ending.failure)) return null
   return ending.failure.code === 'rate_limited' ? { input: 0, output: 0 } : permit.tokens
@@ -48,9 +52,9 @@ export const settleCall = (
   const failed = (error: unknown): void => logger.warn({ err: error }, 'a call could not be settled with the limits')
   limits.settle(permit, settlementOf(permit, ending)).catch(failed)
   if (ending.status === 'none') return
-  if (ending.usage) estimates.learn(input, countedTokens(ending.usage))
+  if (ending.usage && isTold(ending.usage)) estimates.learn(input, countedTokens(ending.usage))
   if (ending.status === 'failed' && ending.failure.code === 'rate_limited') {
     const { retryAfterMs, message } = ending.failure
-    limits.pause(permit.dependency, retryAfterMs ?? PAUSE_MS, message).catch(failed)
+    limits.pause(permit.dependency, retryAfterMs ?? PAUSE_MS, redact(message)).catch(failed)
   }
 }
