@@ -11,6 +11,7 @@ import {
   parsePath,
   scopesAround,
 } from './state/paths.ts'
+import { hasCompleted } from './state/state.ts'
 import { load, planOf, scopeOf, type Turn } from './turn.ts'
 
 /** A rendered template; `null` when a payload has to be loaded first. */
@@ -113,7 +114,7 @@ const previousOf = (turn: Turn, path: string): Json | undefined => {
 const undoneOutput = (turn: Turn, path: string): Json | undefined => {
   const { role, parent } = parsePath(path)
   const undone = role === 'compensation' ? turn.state.steps.get(parent ?? '') : undefined
-  const output = undone?.happened?.output ?? undone?.output
+  const output = undone && hasCompleted(undone) ? undone.output : undone?.happened?.output
   return output ? load(turn, output) : null
 }
 

@@ -112,6 +112,9 @@ const refuseEdit = (turn: Turn, step: StepState, command: CommandOf<'retry'>): V
   if (edit.with && !isTool) return refused('bad_request', `step ${step.path} is no tool: it has no \`with\` to edit`)
   if (edit.model && !isModel)
     return refused('bad_request', `step ${step.path} is no model call: it has no model to edit`)
+  const { usd, per_day: perDay } = turn.state.budget ?? {}
+  if (edit.model && (usd ?? perDay?.usd) !== undefined && !turn.spending.prices.models[edit.model])
+    return refused('bad_request', `no price is known for ${edit.model}, and the run has a budget in dollars`)
   if (edit.prompt && kind !== 'llm')
     return refused('bad_request', `step ${step.path} is no llm step: it has no prompt to edit`)
   return null

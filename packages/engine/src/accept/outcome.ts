@@ -157,6 +157,9 @@ export const acceptOutcome = (turn: Turn, outcome: Outcome): Verdict => {
   if (isEnded(step) && hasHappened(turn, step, outcome)) happen(turn, outcome, record)
   else if (isEnded(step)) noteCost(turn, outcome, record, `the step was ${step.phase} already`)
   else if (outcome.attempt <= step.editedAfter) noteCost(turn, outcome, record, 'its input was edited since')
+  // it would have to be judged, and what is done in its place has begun
+  else if (step.fallback && planOf(turn.plan, step.node).confidence)
+    noteCost(turn, outcome, record, 'its fallback goes on')
   else if (step.answer !== null) noteCost(turn, outcome, record, 'an answer is in already')
   else if (outcome.result.status === 'done') complete(turn, step, outcome)
   else if (!isOut(step, outcome.attempt, outcome.delivery)) noteCost(turn, outcome, record, 'a newer delivery is out')

@@ -1,8 +1,9 @@
 // budget: what a model call may cost at most is reserved before it, in every budget that holds for it. A call that could
 // pass one is not made: it waits for calls under way to be settled, or its step fails and a person may raise the budget.
 import { type BudgetDefinition, failure, type LlmInput, MAX_TOKENS } from '@stepfleet/contracts'
-import { turnPath } from '../state/paths.ts'
-import { lastAttempt, type StepState } from '../state/state.ts'
+import { utf8Length } from '../expressions/utf8.ts'
+import { toolPath, turnPath } from '../state/paths.ts'
+import type { RunState, StepState } from '../state/state.ts'
 import { ask, type BudgetCap, type BudgetOver, type Looked, type Turn } from '../turn.ts'
 import { settleFailure } from './failure-policy.ts'
 import { hold } from './hold.ts'
@@ -11,10 +12,10 @@ const MICRO = 1_000_000
 /** How long until reservations are looked at again, where no call of the same run says so. */
 const PENDING_MS = 1_000
 /**
- * Characters of a token, at least: English prose has some 4, code and other scripts fewer. Too few only reserves more
- * than is used, and what was not used is given back.
+ * Bytes of a token, at least: English prose has some 4, code fewer, a Chinese character 3 in one token or two. Too few
+ * only reserves more than is used, and what was not used is given back.
  */
-const CHARS_PER_TOKEN = 2.5
+const BYTES_PER_TOKEN = 2
 
 /** One delivery of one attempt: each may be paid. */
 export const holderOf = (path: string, attempt: number, delivery: number): string => `${path}.${attempt}.${delivery}`
@@ -25,11 +26,18 @@ const capOf = (scope: BudgetCap['scope'], said: Pick<BudgetDefinition, 'usd' | '
   tokens: said.tokens ?? null,
 })
 
+/** What is left of a cap beside what was spent before it was one. */
+const lessOf = (cap: BudgetCap, uncounted: RunState['uncounted']): BudgetCap => ({
+  ...cap,
+  microUsd: cap.microUsd === null ? null : Math.max(0, cap.microUsd - uncounted.microUsd),
+  tokens: cap.tokens === null ? null : Math.max(0, cap.tokens - uncounted.tokens),
+})
+
 /** The budgets of a run: as it was started, or raised since. */
 export const capsOf = ({ state }: Pick<Turn, 'state'>): BudgetCap[] => {
   const { usd, tokens, per_day: perDay } = state.budget ?? {}
   return [
-    ...(usd === undefined && tokens === undefined ? [] : [capOf('run', { usd, tokens })]),
+    ...(usd === undefined && tokens === undefined ? [] : [lessOf(capOf('run', { usd, tokens }), state.uncounted)]),
     ...(perDay ? [capOf('workflow', perDay)] : []),
   ]
 }
@@ -37,34 +45,55 @@ export const capsOf = ({ state }: Pick<Turn, 'state'>): BudgetCap[] => {
 /** Something is counted: by the run, or for all runs of the namespace. */
 export const isBudgeted = (turn: Turn): boolean => turn.spending.capped || turn.state.budget !== null
 
-/** Tokens of the turns before, which the worker reads from the journal: what the last one was charged, in and out. */
-const historyTokens = (turn: Turn, { agent }: LlmInput): number => {
-  if (!agent || agent.turn === 1) return 0
-  const before = turn.state.steps.get(turnPath(agent.path, agent.turn - 1))
-  const usage = before && lastAttempt(before)?.usage
-  return usage ? usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens + usage.outputTokens : 0
+const bytesOf = ({ output, failure: cause }: StepState): number => {
+  if (output) return 'blob' in output ? output.bytes : utf8Length(JSON.stringify(output.value))
+  return utf8Length(cause?.message ?? '')
 }
 
-/** Characters that the tools of the turn before gave, as far as they are known without loading them. */
-const resultChars = (turn: Turn, { agent }: LlmInput): number => {
-  if (!agent) return 0
-  const prefix = `${agent.path}/turn-${agent.turn - 1}/tool-`
-  let chars = 0
+/** Bytes that the tools of a turn gave, known without loading them. */
+const resultBytes = (turn: Turn, agent: string, number: number): number => {
+  let bytes = 0
   for (let use = 0; ; use += 1) {
-    const tool: StepState | undefined = turn.state.steps.get(`${prefix}${use}`)
-    if (!tool) return chars
-    const { output, failure: cause } = tool
-    if (output) chars += 'blob' in output ? output.bytes : JSON.stringify(output.value).length
-    else chars += cause?.message.length ?? 0
+    const tool = turn.state.steps.get(toolPath(agent, number, use))
+    if (!tool) return bytes
+    bytes += bytesOf(tool)
   }
+}
+
+/** The most that an attempt of a turn was charged, in and out; 0: none was. */
+const chargedFor = ({ attempts }: StepState): number =>
+  Math.max(
+    0,
+    ...attempts.map(({ usage }) =>
+      usage ? usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens + usage.outputTokens : 0,
+    ),
+  )
+
+/**
+ * Tokens of the turns before, which the worker reads from the journal: what the last one that was charged was, with all
+ * that came after it.
+ */
+const historyTokens = (turn: Turn, { agent }: LlmInput): number => {
+  let bytes = 0
+  for (let number = (agent?.turn ?? 1) - 1; agent && number > 0; number -= 1) {
+    const before = turn.state.steps.get(turnPath(agent.path, number))
+    bytes += resultBytes(turn, agent.path, number)
+    const charged = before ? chargedFor(before) : 0
+    if (charged > 0) return charged + Math.ceil(bytes / BYTES_PER_TOKEN)
+    if (before) bytes += bytesOf(before)
+  }
+  return Math.ceil(bytes / BYTES_PER_TOKEN)
 }
 
 /** What a call may use at most: tokens in and out, and micro-dollars (0 where the model has no known price). */
 export const estimate = (turn: Turn, input: LlmInput): { tokens: number; microUsd: number } => {
   const { messages, system = '', output, agent, settings, model } = input
-  const said = JSON.stringify([messages, system, output ?? null, agent?.tools ?? []]).length
-  const tokensIn = Math.ceil((said + resultChars(turn, input)) / CHARS_PER_TOKEN) + historyTokens(turn, input)
-  const tokensOut = settings.max_tokens ?? MAX_TOKENS
+  const said = utf8Length(JSON.stringify([messages, system, output ?? null, agent?.tools ?? []]))
+  const once = Math.ceil(said / BYTES_PER_TOKEN) + historyTokens(turn, input)
+  const answer = settings.max_tokens ?? MAX_TOKENS
+  // an answer that does not fit its schema is asked for once more, with itself in the conversation
+  const tokensIn = output ? 2 * once + answer : once
+  const tokensOut = output ? 2 * answer : answer
   const price = turn.spending.prices.models[model]
   const perTokenIn = price ? Math.max(price.input, price.cacheWrite) : 0
   const microUsd = Math.ceil((tokensIn * perTokenIn + tokensOut * (price?.output ?? 0)) / MICRO)
@@ -76,7 +105,10 @@ const WHOSE = { run: 'the run', workflow: 'the workflow today', namespace: 'the 
 const inWords = ({ unit, amount }: { unit: BudgetOver['unit']; amount: number }): string =>
   unit === 'tokens' ? `${amount} tokens` : `$${(amount / MICRO).toFixed(4)}`
 
-const exceeded = (over: BudgetOver) => {
+const exceeded = (turn: Turn, given: BudgetOver) => {
+  const { uncounted } = turn.state
+  const before = given.scope === 'run' ? (given.unit === 'tokens' ? uncounted.tokens : uncounted.microUsd) : 0
+  const over = { ...given, cap: given.cap + before, spent: given.spent + before }
   const { scope, unit, cap, spent, needed } = over
   const say = (amount: number) => inWords({ unit, amount })
   const message = `the budget of ${WHOSE[scope]} is ${say(cap)}: ${say(spent)} is spent, and the next call may cost ${say(needed)}`
@@ -102,6 +134,6 @@ export const admitCall = (
     const why = `waits for calls under way: what they may cost is reserved in the budget of ${WHOSE[over.scope]}`
     return hold(turn, path, why, PENDING_MS)
   }
-  settleFailure(turn, path, exceeded(over))
+  settleFailure(turn, path, exceeded(turn, over))
   return 'done'
 }

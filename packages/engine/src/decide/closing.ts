@@ -14,7 +14,7 @@ type End =
 const canBeUndone = (turn: Turn, step: StepState): boolean => planOf(turn.plan, step.node).compensated
 
 /** The event by which it has taken effect. */
-const doneSeq = ({ happened, endSeq }: StepState): number => happened?.seq ?? endSeq ?? 0
+const doneSeq = (step: StepState): number => (hasCompleted(step) ? step.endSeq : step.happened?.seq) ?? 0
 
 /** It completed, or has happened after it was given up, and what undoes it has not ended. */
 const isToUndo = (turn: Turn, step: StepState): boolean => {

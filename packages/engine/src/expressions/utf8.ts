@@ -13,3 +13,15 @@ export const utf8 = (text: string): number[] => {
   }
   return bytes
 }
+
+/** How many bytes a text has in UTF-8. */
+export const utf8Length = (text: string): number => {
+  let length = text.length
+  for (let at = 0; at < text.length; at += 1) {
+    const code = text.charCodeAt(at)
+    // of a pair of surrogates each half stands for two of its four bytes
+    if (code >= 0x800) length += code >= 0xd800 && code <= 0xdfff ? 1 : 2
+    else if (code >= 0x80) length += 1
+  }
+  return length
+}

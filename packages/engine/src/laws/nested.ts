@@ -285,8 +285,9 @@ const compensationsInOrder: LawByPlan = (plan) => (events) => {
       continue
     }
     const step = planOf(plan, event.path)
-    const isDone = hasCompleted(event) || event.type === 'step.happened'
-    if (step && isDone && isUndoneAt(step, event.path)) now.done.push(event.path)
+    const isDone = hasCompleted(event) || event.type === 'step.happened' || event.type === 'step.answered'
+    if (step && isDone && isUndoneAt(step, event.path))
+      now.done = [...now.done.filter((path) => path !== event.path), event.path]
   }
   return found
 }

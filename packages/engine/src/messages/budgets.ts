@@ -34,8 +34,8 @@ const usedOf = (usage: Usage): { tokens: number; microUsd: number } => ({
 const isModelCall = ({ queue, tool }: StepState): boolean => queue !== null && tool === null
 
 /** Of what was out when it ended: it may be paid, and its worker may still tell. */
-const unknown = (step: StepState): Settle[] => {
-  const last = lastAttempt(step)
+const unknown = (step: StepState, attempt?: number): Settle[] => {
+  const last = attempt === undefined ? lastAttempt(step) : step.attempts.find((one) => one.attempt === attempt)
   if (!last || !isModelCall(step) || last.reported.includes(last.delivery)) return []
   return [{ kind: 'settle', holder: holderOf(step.path, last.attempt, last.delivery), used: null }]
 }
@@ -64,10 +64,9 @@ const ofFact = (event: Event, step: StepState): Settle[] => {
     }
     default:
   }
-  // given up by the engine, or by a person
-  return step.endSeq === event.seq || event.type === 'step.attempt_failed' || event.type === 'step.escalated'
-    ? unknown(step)
-    : []
+  // given up by the engine; should this be told late, another attempt may be out by then
+  if (event.type === 'step.attempt_failed') return unknown(step, event.attempt)
+  return step.endSeq === event.seq || event.type === 'step.escalated' ? unknown(step) : []
 }
 
 export const budgetMessages = (turn: Turn, event: Event): Settle[] => {

@@ -122,6 +122,68 @@ describe('a budget', () => {
     expect(ledger.counter('workflow')).toEqual({ spent: reserved, reserved: { tokens: 0, microUsd: 0 } })
   })
 
+  it('reserves the whole conversation, whichever attempt answered and whatever a person put in', () => {
+    const agent = { model: MODEL, prompt: 'p', tools: ['find'], max_tokens: 100 }
+    const { w, ledger, settle } = budgeted({ a: { agent, retry: { attempts: 3, initial: '1ms' } } }, { tokens: 1e6 })
+    w.start()
+    w.wake({ 'a/turn-1/llm': { claimedAtMs: w.nowMs } }, w.nowMs + 700_000)
+    w.wake({}, w.nowMs + 100)
+    w.done('a/turn-1/llm', calls(['find']), { attempt: 1, usage: { ...USAGE, inputTokens: 20_000 } })
+    w.done('a/turn-1/tool-0')
+    settle()
+    expect(ledger.counter('run').reserved.tokens).toBeGreaterThan(20_000)
+    w.override('a/turn-2/llm', calls(['find']))
+    w.done('a/turn-2/tool-0')
+    settle()
+    expect(w.task('a/turn-3/llm')).toBeDefined()
+    expect(ledger.counter('run').reserved.tokens).toBeGreaterThan(20_000)
+  })
+
+  it('reserves for a round of repair too, and by bytes', () => {
+    const plain = budgeted({ a: { llm } }, { tokens: 1e6 })
+    plain.w.start()
+    const one = plain.settle().reserved.tokens
+    const repaired = budgeted({ a: { llm: { ...llm, output: { type: 'object' } } } }, { tokens: 1e6 })
+    repaired.w.start()
+    expect(repaired.settle().reserved.tokens).toBeGreaterThan(2 * one)
+    const wide = budgeted({ a: { llm: { ...llm, prompt: '茶'.repeat(1_000) } } }, { tokens: 1e6 })
+    wide.w.start()
+    expect(wide.settle().reserved.tokens).toBeGreaterThan(1_100)
+  })
+
+  it('counts what was spent before it was set, and keeps caps that are not named', () => {
+    const w = new World(workflow({ a: { llm }, b: { llm, needs: ['a'] } }), TOOLS)
+    const ledger = new BudgetLedger()
+    w.answer = (ask) =>
+      ask.kind === 'budget'
+        ? ledger.reserve(
+            ask.holder,
+            ask,
+            ask.caps.map(({ scope, ...cap }) => ({ name: scope, scope, cap })),
+          )
+        : { kind: 'limit', granted: true }
+    w.start()
+    w.run('pause')
+    w.done('a', 'ok', { usage: { ...USAGE, inputTokens: 990 } })
+    w.raise({ tokens: 1_000, per_day: { tokens: 9_000 } })
+    w.raise({ per_day: { usd: 5 } })
+    expect(w.state.budget).toEqual({ tokens: 1_000, per_day: { tokens: 9_000, usd: 5 } })
+    expect(w.run('resume')).toContain('step.escalated b budget_exceeded')
+    expect(w.step('b').failure?.message).toContain('the budget of the run is 1000 tokens: 995 tokens is spent')
+    w.retry('b', { edit: { model: 'anthropic/claude-unpriced' } })
+    expect(w.verdict).toMatchObject({ status: 'refused', message: expect.stringContaining('no price is known') })
+  })
+
+  it('settles the call that it is about, also when it is told late', () => {
+    const { w, ledger, settle } = budgeted({ a: { llm, retry: { attempts: 3, initial: '1ms' } } }, { tokens: 10_000 })
+    w.start()
+    const { tokens } = settle().reserved
+    w.wake({ a: { claimedAtMs: w.nowMs } }, w.nowMs + 700_000)
+    w.wake({}, w.nowMs + 100)
+    settle()
+    expect(ledger.counter('run')).toMatchObject({ spent: { tokens }, reserved: { tokens } })
+  })
+
   it('is not asked where there is none', () => {
     const w = new World(workflow({ a: { llm } }), TOOLS)
     const asked: string[] = []

@@ -58,6 +58,20 @@ describe('compensate', () => {
     expect(w.done('a[0]/compensate-1')).toContain('run.failed')
   })
 
+  it('undoes what was done, also when its answer is doubted', () => {
+    const confidence = { min: 0.9, from: '${{ output.sure }}' }
+    const step = { tool: 'charge', confidence, compensate: { tool: 'undo', with: { id: '${{ output.id }}' } } }
+    const w = make({ a: step })
+    w.start()
+    expect(w.done('a', { sure: 0.1, id: 'C1' })).toContain('step.escalated a low_confidence')
+    expect(w.cancel()).toContain('step.dispatched a/compensate-1 1.1')
+    expect(w.inputOf('a/compensate-1')).toEqual({ tool: 'undo', with: { id: 'C1' } })
+    expect(w.done('a/compensate-1')).toContain('run.cancelled')
+    const failed = make({ a: { ...step, on_failure: 'fail' } })
+    failed.start()
+    expect(failed.done('a', { sure: 0.1, id: 'C2' })).toContain('step.dispatched a/compensate-1 1.1')
+  })
+
   it('undoes what is only told while others are undone', () => {
     const w = make({
       a: { tool: 'book', compensate: undo },

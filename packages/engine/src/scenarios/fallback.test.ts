@@ -79,6 +79,15 @@ describe('models of a step', () => {
     expect(w.inputOf('a')).toMatchObject({ model: MODEL })
   })
 
+  it('begin with the first again when a turn of an agent is asked for again', () => {
+    const w = make({ a: { agent: { model: MODEL, prompt: 'p', fallback: [SECOND] } } })
+    w.start()
+    w.fails('a/turn-1/llm', PERMANENT)
+    w.fails('a/turn-1/llm', PERMANENT)
+    w.retry('a/turn-1/llm')
+    expect(w.inputOf('a/turn-1/llm')).toMatchObject({ model: MODEL })
+  })
+
   it('answer all turns of an agent that follow', () => {
     const w = make({ a: { agent: { model: MODEL, prompt: 'p', tools: ['search'], fallback: [SECOND] } } })
     w.start()
@@ -279,6 +288,15 @@ describe('what is done in place of a step', () => {
       'step.dispatched a/fallback-2 1.1',
     ])
     expect(w.done('a/fallback-2')).toContain('run.completed')
+  })
+
+  it('does not give way to an answer that would have to be judged', () => {
+    const confidence = { min: 0.5, from: '${{ output }}' }
+    const w = make({ a: { tool: 'search', confidence, fallback: { tool: 'mail' }, retry: { attempts: 1 } } })
+    w.start()
+    w.fails('a', failure('timeout', 'too slow'))
+    expect(w.done('a', 0.1, { attempt: 1 })).toEqual([])
+    expect(w.done('a/fallback-1')).toContain('run.completed')
   })
 
   it('gives way to an answer that comes after all', () => {

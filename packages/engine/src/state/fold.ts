@@ -103,13 +103,12 @@ const retried = (state: RunState, event: EventOf<'step.retried'>): void => {
   if (isDoubted && step.opening?.kind === 'agent') askAgain(state, step)
 }
 
-/** Another model has the attempts of its own; the turns of an agent that follow are its too. */
-const goOnWith = (state: RunState, step: StepState, model: string, atMs: number): void => {
+/** Another model has attempts of its own. */
+const goOnWith = (state: RunState, step: StepState, model: string): void => {
   step.model = model
   // an attempt that nobody began goes on
   if (lastAttempt(step)?.outcome !== 'out') step.attemptsBefore = lastAttempt(step)?.attempt ?? 0
   step.failure = null
-  if (step.role === 'turn') stepOf(state, step.parent ?? '', atMs).model = model
   enter(state, step, 'pending')
 }
 
@@ -139,6 +138,9 @@ const lookAtEverything = (state: RunState): void => {
     if (step.opening?.kind === 'block') state.agenda.add(`${step.path}/`)
   }
 }
+
+/** The run itself has a cap, and not only its workflow's day. */
+const isCapped = (budget: RunState['budget']): boolean => budget?.usd !== undefined || budget?.tokens !== undefined
 
 type Folders = { [T in EventType]: (state: RunState, event: EventOf<T>) => void }
 
@@ -209,6 +211,8 @@ const folders: Folders = {
     if (event.usage) addUsage(state.cost, event.usage)
     consumeSignal(state, step)
     step.failure = null
+    // an agent stays with the model that answered
+    if (step.role === 'turn' && step.model !== null) stepOf(state, step.parent ?? '', event.atMs).model = step.model
     end(state, step, 'completed', event.atMs, event.output)
   },
   'step.answered': (state, event) => {
@@ -216,13 +220,15 @@ const folders: Folders = {
     closeAttempt(step, event, 'completed')
     if (event.usage) addUsage(state.cost, event.usage)
     step.answer = event.output
+    // whatever is thought of the answer, what the step does is done
+    step.happened = { output: event.output, seq: event.seq }
     step.failure = null
     enter(state, step, 'judging')
   },
   'step.fallback': (state, event) => {
     const step = stepOf(state, event.path, event.atMs)
     const { to, failure, atMs } = event
-    if ('model' in to) goOnWith(state, step, to.model, atMs)
+    if ('model' in to) goOnWith(state, step, to.model)
     else standIn(state, step, to.step, failure, atMs)
   },
   'step.failed': (state, event) => {
@@ -271,7 +277,14 @@ const folders: Folders = {
     wakeListener(state, event.name)
   },
   'run.budget_raised': (state, event) => {
-    state.budget = { ...state.budget, ...event.budget }
+    const before = state.budget
+    const perDay = { ...before?.per_day, ...event.budget.per_day }
+    state.budget = { ...before, ...event.budget, ...(Object.keys(perDay).length > 0 ? { per_day: perDay } : {}) }
+    // what was spent while nothing of the run was counted
+    if (!isCapped(before) && isCapped(state.budget)) {
+      const { inputTokens, outputTokens, microUsd } = state.cost
+      state.uncounted = { tokens: inputTokens + outputTokens, microUsd }
+    }
   },
   'run.paused': (state, event) => {
     state.paused = { by: event.by, reason: event.reason ?? null, atMs: event.atMs }

@@ -127,7 +127,7 @@ export interface StepState {
   fallbacks: number
   /** An answer that was not sure enough, or is not judged yet. */
   answer: Payload | null
-  /** It was given up and has happened all the same: what it gave, and the event that says so. */
+  /** It has happened, whatever has become of it: what it gave, and the event that says so. */
   happened: { output: Payload; seq: number } | null
   /** It failed, and what is around it failed with it. */
   outward: boolean
@@ -174,6 +174,8 @@ export interface RunState {
   deadlineAtMs: number | null
   /** What it may spend; null: nothing is said. */
   budget: BudgetDefinition | null
+  /** What it had spent when its first cap of its own was set. */
+  uncounted: { tokens: number; microUsd: number }
   /** What it waits for before it begins, in words. */
   heldWhy: string | null
   closing: Closing | null
@@ -270,6 +272,7 @@ export const createState = (ns: string, run: string): RunState => ({
   parent: null,
   deadlineAtMs: null,
   budget: null,
+  uncounted: { tokens: 0, microUsd: 0 },
   heldWhy: null,
   closing: null,
   paused: null,

@@ -27,7 +27,7 @@ export const worldSeenIn = (fate: Fate, { state }: Played): ReferenceWorld => ({
     const step = state.steps.get(path)
     if (step?.endSeq == null) return undefined
     // what has happened after it was given up was no winner, also when it is undone
-    return { status: step.happened ? 'cancelled' : step.phase, order: step.endSeq }
+    return { status: step.happened && step.answer === null ? 'cancelled' : step.phase, order: step.endSeq }
   },
   cancelled: state.status === 'cancelled',
 })

@@ -67,11 +67,17 @@ export const agent = (m: Machine, { step, path, policy, env }: Spot): Raw => {
   const all = 1 + (step.agent?.fallback?.length ?? 0)
   for (let turn = 1; turn <= (step.agent?.max_turns ?? 20); turn += 1) {
     const at = `${path}/turn-${turn}/llm`
+    let model = 0
     const call = part(m, at, escalates(policy, isTaken), () => {
       const from = m.models.get(path) ?? 0
-      const onModel = (model: number) => m.models.set(path, from + model)
+      model = from
+      const onModel = (nth: number): void => {
+        model = from + nth
+      }
       return task(m, at, null, { effect: 'read', attempts: attemptsOf(step), models: all - from, onModel })
     })
+    // the agent stays with the model that answered
+    if (call.status === 'completed') m.models.set(path, model)
     record(m, at, call)
     if (call.status === 'failed') return call
     const answer = isMap(call.output) && Array.isArray(call.output.toolUses) ? call.output : null

@@ -167,13 +167,14 @@ const budgetRoute = (app: Door, context: HttpContext): void => {
       const { body } = request
       const { by, reason, ...budget } = body
       const call = { headers: request.headers, run: request.params.id, route: 'budget', body }
-      const answer = await sendCommand(context, call, (base) => ({
-        ...base,
-        type: 'budget',
-        by: operator(by),
-        reason,
-        budget,
-      }))
+      const answer = await sendCommand(context, call, async (base, head) => {
+        if ((budget.usd ?? budget.per_day?.usd) !== undefined) {
+          const errors = context.definitions.unpriced(await definitionOfRun(context, head))
+          if (errors.length > 0)
+            throw new Rejection('bad_request', 'a budget in dollars cannot hold for models without a price', { errors })
+        }
+        return { ...base, type: 'budget', by: operator(by), reason, budget }
+      })
       return reply.code(answer.code).send(answer.body)
     },
   )
