@@ -32,7 +32,7 @@ export interface AttemptPorts {
   worker: string
   claims: Claims
   record: RunRecord
-  breakers: Pick<FleetBreakers, 'run'>
+  breakers: Pick<FleetBreakers, 'run' | 'states'>
   /** null: what this worker calls has no limits of the fleet. */
   limits: Omit<LimitPorts, 'logger'> | null
   handler: TaskHandler
@@ -109,13 +109,19 @@ class Attempt {
     }
     if (dependency === null) return this.#execute(context)
     this.#span.setAttributes(attributes.dependency(dependency))
-    return this.#through(dependency, context)
+    const { limits, breakers } = this.#ports
+    if (limits === null) return this.#through(dependency, () => this.#execute(context))
+    const limited = (call: () => Promise<Settled>) => this.#limited({ ...limits, dependency, context }, call)
+    // who meets an open circuit does not stand in line; else only calls that are made count for it
+    if ((breakers.states()[dependency] ?? 'closed') !== 'closed')
+      return this.#through(dependency, () => limited(() => this.#execute(context)))
+    return limited(() => this.#through(dependency, () => this.#execute(context)))
   }
 
-  async #through(dependency: string, context: TaskContext): Promise<Settled> {
+  async #through(dependency: string, call: () => Promise<Settled>): Promise<Settled> {
     try {
       return await this.#ports.breakers.run(dependency, async () => {
-        const settled = await this.#limited(dependency, context)
+        const settled = await call()
         if (settled.ending.status !== 'done') throw new EndedBadly(settled)
         return settled
       })
@@ -125,15 +131,15 @@ class Attempt {
     }
   }
 
-  /** Inside the circuit: a task that it refuses does not stand in line. A turn that is near is waited for, 1 s at most. */
-  async #limited(dependency: string, context: TaskContext): Promise<Settled> {
-    const { limits, logger } = this.#ports
-    if (limits === null) return this.#execute(context)
-    const call = { dependency, task: this.#task, token: this.#token, input: context.input, signal: this.#life.signal }
-    const settled = await underLimit({ ...limits, logger }, call, async () => ({
-      settled: await this.#execute(context),
-      made: this.#called,
-    }))
+  /** A turn that is near is waited for, 1 s at most. */
+  async #limited(
+    { context, dependency, ...ports }: Omit<LimitPorts, 'logger'> & { dependency: string; context: TaskContext },
+    call: () => Promise<Settled>,
+  ): Promise<Settled> {
+    const { logger } = this.#ports
+    const about = { dependency, task: this.#task, token: this.#token, input: context.input, signal: this.#life.signal }
+    const made = async () => ({ settled: await call(), made: this.#called })
+    const settled = await underLimit({ ...ports, logger }, about, made)
     if (settled === null && this.#life.cause === 'timeout') throw outwaited(dependency)
     return settled ?? this.#none()
   }

@@ -47,6 +47,8 @@ export interface Logged {
   event: Event
 }
 
+const DAY_MS = 86_400_000
+
 export class World {
   readonly parts: WorldParts
   readonly time: VirtualTime
@@ -194,8 +196,9 @@ export class World {
   }
 
   #reserve(run: SimulatedRun, { workflow, holder, tokens, microUsd, caps }: Extract<Ask, { kind: 'budget' }>): Answer {
+    const day = Math.floor(this.time.nowMs / DAY_MS)
     const counted = caps.map(({ scope, ...cap }) => ({
-      name: scope === 'run' ? `run:${run.run}` : `${scope}:${workflow}`,
+      name: scope === 'run' ? `run:${run.run}` : `${scope}:${workflow}:${day}`,
       scope,
       cap,
     }))

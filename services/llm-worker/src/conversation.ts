@@ -175,7 +175,7 @@ class CachedConversations implements Conversations {
       const why = error instanceof Error ? error.message : String(error)
       throw new TaskFailure(
         failure('connection_failed', `the turns before this one could not be read: ${why}`, {
-          details: { notSent: true },
+          details: { notSent: true, record: true },
         }),
       )
     }

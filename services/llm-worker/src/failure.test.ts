@@ -13,7 +13,10 @@ describe('retry-after', () => {
     [{ 'retry-after': '2' }, 2_000],
     [{ 'retry-after': '0.5' }, 500],
     [{ 'retry-after-ms': '250', 'retry-after': '9' }, 250],
-    [{ 'retry-after': 'Thu, 01 Jan 1970 00:00:00 GMT' }, 0],
+    [{ 'retry-after': 'Thu, 01 Jan 1970 00:00:00 GMT' }, undefined],
+    [{ 'retry-after': '-5' }, undefined],
+    [{ 'retry-after': '99999999999999999999' }, 86_400_000],
+    [{ 'retry-after-ms': '1e400' }, undefined],
     [{ 'retry-after': 'soon' }, undefined],
     [{}, undefined],
   ])('%j is %s ms', (headers, expected) => {

@@ -9,14 +9,20 @@ import { openaiFault } from './faults/openai.ts'
 
 export { StreamBroken }
 
+const NUMBER = /^\d+(\.\d+)?$/
+/** Nobody is waited for longer: a day. */
+const LONGEST_WAIT_MS = 86_400_000
+const bounded = (ms: number): number => Math.min(Math.ceil(ms), LONGEST_WAIT_MS)
+
 /** `retry-after-ms`, or `retry-after` in seconds or as a date; null when there is none that can be read. */
 const retryAfterMs = (headers: Headers | null, nowMs: number): number | null => {
-  const ms = Number.parseFloat(headers?.get('retry-after-ms') ?? '')
-  if (ms >= 0) return Math.ceil(ms)
+  const ms = headers?.get('retry-after-ms') ?? ''
+  if (NUMBER.test(ms)) return bounded(Number(ms))
   const text = headers?.get('retry-after') ?? ''
-  if (/^\d+(\.\d+)?$/.test(text)) return Math.ceil(Number(text) * 1_000)
-  const at = Date.parse(text)
-  return Number.isNaN(at) ? null : Math.max(0, at - nowMs)
+  if (NUMBER.test(text)) return bounded(Number(text) * 1_000)
+  // a date has letters; one that is over says nothing
+  const at = /[a-z]/i.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(at) || at <= nowMs ? null : bounded(at - nowMs)
 }
 
 const ofRefusal = (refusal: Refusal): Failure => {
@@ -89,6 +95,10 @@ export const failureOf = (error: unknown, signal: AbortSignal): Failure => {
     : ofFault(fault)
 }
 
+/** Of our own record, before anybody was asked. */
+const isOurs = (details: Failure['details']): boolean =>
+  typeof details === 'object' && details !== null && !Array.isArray(details) && details.record === true
+
 const DEPENDENCY_FAULTS: ReadonlySet<FailureCode> = new Set<FailureCode>([
   'overloaded',
   'provider_error',
@@ -101,7 +111,7 @@ const DEPENDENCY_FAULTS: ReadonlySet<FailureCode> = new Set<FailureCode>([
  * Whether a failure speaks against the provider. A 4xx is the caller's own mistake, but for 408; a 429 is no outage
  * either: it pauses the model (limits), and who waits for that stands in line.
  */
-export const countsAgainstDependency = ({ code, http, class: kind }: Failure): boolean => {
-  if (!DEPENDENCY_FAULTS.has(code) || kind === 'permanent') return false
+export const countsAgainstDependency = ({ code, http, class: kind, details }: Failure): boolean => {
+  if (!DEPENDENCY_FAULTS.has(code) || kind === 'permanent' || isOurs(details)) return false
   return http === undefined || http >= 500 || http === 408
 }

@@ -1,6 +1,6 @@
 // The llm-worker process: answers llm tasks and the turns of agents.
 import { readFileSync } from 'node:fs'
-import { createLifecycle, createLogger, startHealth, startTaskWorker } from '@stepfleet/runtime'
+import { createLifecycle, createLogger, redactValues, startHealth, startTaskWorker } from '@stepfleet/runtime'
 import { z } from 'zod'
 import { providersIn, readPrices, readSettings } from './config.ts'
 import { createConversations } from './conversation.ts'
@@ -21,6 +21,8 @@ const main = async (): Promise<void> => {
   lifecycle.listen()
 
   const { served, unserved } = providersIn(settings)
+  // a gateway may quote a key in what it says
+  redactValues(served.flatMap(({ apiKey }) => (apiKey ? [apiKey, ...apiKey.split(/\s+/)] : [])))
   for (const { name, setting } of unserved)
     logger.info({ provider: name, setting }, 'provider not served: it has no key')
   const limits = {

@@ -154,6 +154,8 @@ export const acceptOutcome = (turn: Turn, outcome: Outcome): Verdict => {
   const step = turn.state.steps.get(outcome.path)
   const record = step?.attempts.find((attempt) => attempt.attempt === outcome.attempt)
   if (!step || !record) return applied(turn)
+  // told a second time, of an attempt that was counted: its answer may be doubted meanwhile
+  if (record.outcome === 'completed' && record.reported.includes(outcome.delivery)) return applied(turn)
   if (isEnded(step) && hasHappened(turn, step, outcome)) happen(turn, outcome, record)
   else if (isEnded(step)) noteCost(turn, outcome, record, `the step was ${step.phase} already`)
   else if (outcome.attempt <= step.editedAfter) noteCost(turn, outcome, record, 'its input was edited since')

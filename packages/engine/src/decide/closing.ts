@@ -23,9 +23,15 @@ const isToUndo = (turn: Turn, step: StepState): boolean => {
   return !undo || !isEnded(undo)
 }
 
+/** What is done in place of a step is undone by what undoes the step. */
+const standsInForWhatCan = (turn: Turn, { role, parent }: StepState): boolean => {
+  const replaced = role === 'fallback' ? turn.state.steps.get(parent ?? '') : undefined
+  return replaced !== undefined && canBeUndone(turn, replaced)
+}
+
 /** It is out, or nobody knows what became of it: it may have happened. */
 const mayHappen = (turn: Turn, step: StepState): boolean =>
-  canBeUndone(turn, step) &&
+  (canBeUndone(turn, step) || standsInForWhatCan(turn, step)) &&
   step.role !== 'turn' &&
   step.role !== 'tool' &&
   (step.phase === 'scheduled' || step.case?.reason === 'ambiguous_state')

@@ -43,7 +43,8 @@ const nextModel = (turn: Turn, step: StepState): string | null => {
 /** What a step that has failed goes on with; null: there is nothing, or it would not help. */
 export const nextWay = (turn: Turn, path: string, cause: Failure): EventOf<'step.fallback'>['to'] | null => {
   const step = turn.state.steps.get(path)
-  if (turn.state.closing || step?.fallback || cause.class === 'ambiguous' || NO_FALLBACK.has(cause.code)) return null
+  const isOver = turn.state.closing !== null && parsePath(path).role !== 'compensation'
+  if (isOver || step?.fallback || cause.class === 'ambiguous' || NO_FALLBACK.has(cause.code)) return null
   const model = step && !NO_OTHER_MODEL.has(cause.code) ? nextModel(turn, step) : null
   if (model !== null) return { model }
   const { node, role } = parsePath(path)

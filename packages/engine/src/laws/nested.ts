@@ -284,6 +284,12 @@ const compensationsInOrder: LawByPlan = (plan) => (events) => {
       now.open = null
       continue
     }
+    const { role, parent } = parsePath(event.path)
+    // what was done in its place, and was waited for while the run closed
+    if (role === 'fallback' && parent !== null && now.compensating && event.type === 'step.completed') {
+      const replaced = planOf(plan, parent)
+      if (replaced && isUndoneAt(replaced, parent)) now.done = [...now.done.filter((path) => path !== parent), parent]
+    }
     const step = planOf(plan, event.path)
     const isDone = hasCompleted(event) || event.type === 'step.happened' || event.type === 'step.answered'
     if (step && isDone && isUndoneAt(step, event.path))

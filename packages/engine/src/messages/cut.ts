@@ -22,7 +22,8 @@ const ENDS_STEP: ReadonlySet<Event['type']> = new Set([
 const mayCut = (turn: Turn, event: Event): boolean => {
   if (ENDS_RUN.has(event.type)) return true
   if (!ENDS_STEP.has(event.type) || !('path' in event) || event.path === undefined) return false
-  return turn.state.steps.get(event.path)?.opening != null
+  const step = turn.state.steps.get(event.path)
+  return step?.opening != null || (step?.fallbacks ?? 0) > 0
 }
 
 /** The steps that a fact cancelled. It looks at every step: ask only when it matters. */

@@ -47,6 +47,15 @@ describe('confidence', () => {
     expect(w.openCases).toEqual([])
   })
 
+  it('is judged once: a repeat of the answer that was doubted does not end the retry', () => {
+    const w = make({ a: { llm, confidence } })
+    w.start()
+    w.done('a', { sure: 0 })
+    w.retry('a')
+    expect(w.done('a', { sure: 0 }, { attempt: 1, delivery: 1 })).toEqual([])
+    expect(w.done('a', { sure: 1 })).toContain('run.completed')
+  })
+
   it('is judged after a reload too, and again when the step is retried', () => {
     const w = make({ a: { llm, confidence } })
     w.start()

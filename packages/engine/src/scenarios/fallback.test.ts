@@ -290,6 +290,34 @@ describe('what is done in place of a step', () => {
     expect(w.done('a/fallback-2')).toContain('run.completed')
   })
 
+  it('is cut with its step: its case closes, its child is told, what it reserved is settled', () => {
+    const cased = make({ a: { tool: 'search', fallback: { tool: 'find' } } })
+    cased.start()
+    cased.fails('a', PERMANENT)
+    cased.fails('a/fallback-1', PERMANENT)
+    expect(cased.openCases).toEqual(['a/fallback-1'])
+    cased.skip('a')
+    expect(cased.openCases).toEqual([])
+    const child = make({ a: { tool: 'search', fallback: { run: 'other' } } })
+    child.start()
+    child.fails('a', PERMANENT)
+    child.override('a', 'by hand')
+    expect(child.others).toContainEqual(expect.objectContaining({ kind: 'command' }))
+  })
+
+  it('is waited for and undone when the run is cancelled meanwhile', () => {
+    const compensate = { tool: 'find', with: { id: '${{ output }}' } }
+    const w = make({ a: { tool: 'search', fallback: { tool: 'mail' }, compensate } })
+    w.start()
+    w.fails('a', PERMANENT)
+    w.cancel()
+    expect(w.state.closing?.awaited).toEqual(['a/fallback-1'])
+    w.reload()
+    expect(w.done('a/fallback-1', 'M1')).toContain('step.dispatched a/compensate-1 1.1')
+    expect(w.inputOf('a/compensate-1')).toEqual({ tool: 'find', with: { id: 'M1' } })
+    expect(w.done('a/compensate-1')).toContain('run.cancelled')
+  })
+
   it('does not give way to an answer that would have to be judged', () => {
     const confidence = { min: 0.5, from: '${{ output }}' }
     const w = make({ a: { tool: 'search', confidence, fallback: { tool: 'mail' }, retry: { attempts: 1 } } })

@@ -211,6 +211,11 @@ const folders: Folders = {
     if (event.usage) addUsage(state.cost, event.usage)
     consumeSignal(state, step)
     step.failure = null
+    // the step was given up while this was waited for: it has happened in its place
+    if (step.role === 'fallback' && state.closing) {
+      stepOf(state, step.parent ?? '', event.atMs).happened = { output: event.output, seq: event.seq }
+      state.undo = null
+    }
     // an agent stays with the model that answered
     if (step.role === 'turn' && step.model !== null) stepOf(state, step.parent ?? '', event.atMs).model = step.model
     end(state, step, 'completed', event.atMs, event.output)

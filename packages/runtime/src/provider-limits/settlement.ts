@@ -42,6 +42,23 @@ export const settlementOf = (permit: Permit, ending: Ending): Tokens | null => {
   return ending.failure.code === 'rate_limited' ? { input: 0, output: 0 } : permit.tokens
 }
 
+const TRIES = 20
+const AGAIN_MS = 1_000
+
+/** Through a fail-over: a repeat of either does nothing more. Holds no process. */
+const persist = async (call: () => Promise<void>): Promise<void> => {
+  for (let tried = 1; ; tried += 1) {
+    try {
+      return await call()
+    } catch (error) {
+      if (tried === TRIES) throw error
+    }
+    await new Promise<void>((resolve) => {
+      setTimeout(resolve, AGAIN_MS).unref()
+    })
+  }
+}
+
 /** Settles, learns, and pauses the model for a 429. Does not wait and does not fail: the outcome is what counts. */
 export const settleCall = (
   { limits, estimates, logger }: { limits: ProviderLimits; estimates: TokenEstimates; logger: Logger },
@@ -50,11 +67,11 @@ export const settleCall = (
   input: LlmInput,
 ): void => {
   const failed = (error: unknown): void => logger.warn({ err: error }, 'a call could not be settled with the limits')
-  limits.settle(permit, settlementOf(permit, ending)).catch(failed)
+  persist(() => limits.settle(permit, settlementOf(permit, ending))).catch(failed)
   if (ending.status === 'none') return
   if (ending.usage && isTold(ending.usage)) estimates.learn(input, countedTokens(ending.usage))
   if (ending.status === 'failed' && ending.failure.code === 'rate_limited') {
     const { retryAfterMs, message } = ending.failure
-    limits.pause(permit.dependency, retryAfterMs ?? PAUSE_MS, redact(message)).catch(failed)
+    persist(() => limits.pause(permit.dependency, retryAfterMs ?? PAUSE_MS, redact(message))).catch(failed)
   }
 }

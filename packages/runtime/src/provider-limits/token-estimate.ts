@@ -11,9 +11,12 @@ const WEIGHT = 1 / 8
 
 /** What providers count against a limit: what was read from their cache is free. */
 export const countedTokens = (usage: Usage): Tokens => ({
-  input: usage.inputTokens + usage.cacheWriteTokens,
-  output: usage.outputTokens,
+  input: whole(usage.inputTokens + usage.cacheWriteTokens),
+  output: whole(usage.outputTokens),
 })
+
+/** Some providers tell odd numbers: a fraction, or less than nothing. */
+const whole = (count: number): number => (Number.isFinite(count) ? Math.max(0, Math.ceil(count)) : 0)
 
 export interface TokenEstimates {
   estimate(input: LlmInput): Tokens

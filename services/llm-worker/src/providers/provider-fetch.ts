@@ -58,7 +58,8 @@ export const providerFetch = ({ headersMs, chunkMs }: { headersMs: number; chunk
     const signal = init?.signal ? AbortSignal.any([init.signal, late.signal]) : late.signal
     let response: Response
     try {
-      response = await watched(input, { ...init, signal })
+      // an API does not redirect, and a key must not follow to another host
+      response = await watched(input, { ...init, signal, redirect: 'error' })
     } finally {
       clearTimeout(timer)
     }

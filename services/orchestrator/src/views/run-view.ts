@@ -65,6 +65,12 @@ const statusOf = (step: StepState, out: OutEntry | undefined): StepStatus => {
   return step.phase
 }
 
+/** The model that answered: of what was done in its place, where something was. */
+const servedBy = ({ state }: WhyContext, step: StepState): string | null => {
+  const answering = step.fallback ? state.steps.get(step.fallback.path) : step
+  return answering?.attempts.at(-1)?.usage?.model ?? null
+}
+
 type Load = (payload: Payload | null) => Promise<Json>
 
 const stepView = async (context: WhyContext, step: StepState, cost: Cost, load: Load): Promise<StepView> => {
@@ -83,7 +89,7 @@ const stepView = async (context: WhyContext, step: StepState, cost: Cost, load: 
     startedAtMs: attempts[0]?.startedAtMs ?? out?.claimedAtMs ?? (step.opening ? step.readyAtMs : null),
     endedAtMs: step.endedAtMs,
     worker: out?.worker ?? last?.worker ?? null,
-    servedBy: last?.usage?.model ?? null,
+    servedBy: servedBy(context, step),
     cost,
     output: await load(step.output),
     failure: step.failure,
