@@ -222,7 +222,10 @@ const needsAnyAreMet: LawByPlan = (plan) => (events) => {
   return found
 }
 
-/** A step with a child that it waits for ends by what somebody says of it later, never by itself. */
+/**
+ * A step with a child that it waits for ends by what somebody says of it later, never by itself. A fallback is what is
+ * said of its failure: from then on the step may end in any turn, also in one of the millisecond it was opened in.
+ */
 const childrenAnswer: LawByPlan = () => (events) => {
   const opened = new Map<string, string>()
   const found: Violation[] = []
@@ -230,6 +233,8 @@ const childrenAnswer: LawByPlan = () => (events) => {
     if (!isAboutStep(event)) continue
     if (event.type === 'step.opened' && event.opening.kind === 'run' && !event.opening.detach) {
       opened.set(event.path, event.command)
+    } else if (event.type === 'step.fallback') {
+      opened.delete(event.path)
     } else if (event.type === 'step.completed' && opened.get(event.path) === event.command) {
       found.push(violation('children_answer', event, `${event.path} completed before its child`))
     }
