@@ -75,6 +75,8 @@ export const FLEET = {
 
 /** Hash: the circuit of a dependency, shared by the fleet; in a slot of its own. Absent: it is closed. */
 export const circuitKey = (dependency: string): string => `sf:{c:${dependency}}`
+/** Hash of the calls that the fleet has made of late while the circuit was closed; one for each epoch of the circuit. */
+export const circuitCallsKey = (dependency: string, epoch: string): string => `${circuitKey(dependency)}:calls:${epoch}`
 
 /** Hash `<name>@<version>` → definition JSON, `<name>#latest` → version, `hash:<sha>` → `<name>@<version>`. */
 export const workflowsKey = (ns: string): string => `sf:{w:${ns}}`

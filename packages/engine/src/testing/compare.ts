@@ -34,16 +34,23 @@ export const worldSeenIn = (fate: Fate, { state }: Played): ReferenceWorld => ({
 
 const UNDO = '/compensate-1'
 
+/** A step, and those in whose place it is done: what undoes them undoes it. */
+const withReplaced = (path: string): string[] => {
+  const replaced = path.replace(/\/fallback-\d+$/, '')
+  return replaced === path ? [path] : [path, ...withReplaced(replaced)]
+}
+
 /**
- * Tasks that were out when the run began to close, or that were given up and have happened, and what undoes them: they are not tried again, so they may end in
- * other ways than they would have. Whether they are undone as they ended is for the laws.
+ * Tasks that were out when the run began to close, or that were given up and have happened, and what undoes them: they
+ * are not tried again, so they may end in other ways than they would have. Whether they are undone as they ended is for
+ * the laws.
  */
 const awaitedIn = (events: readonly Event[]): ReadonlySet<string> => {
   const awaited = events.flatMap((event) => {
     if (event.type === 'step.happened') return [event.path]
     return event.type === 'run.compensating' ? event.awaited : []
   })
-  return new Set(awaited.flatMap((path) => [path, path + UNDO]))
+  return new Set(awaited.flatMap(withReplaced).flatMap((path) => [path, path + UNDO]))
 }
 
 const stepDifference = (path: string, end: Ended, step: Step | undefined): string | null => {

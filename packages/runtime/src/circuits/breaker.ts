@@ -12,7 +12,7 @@
 // one late call would abort healthy ones. Deadlines and signals belong to the attempt.
 import type { WorkerInfo } from '@stepfleet/contracts'
 import CircuitBreaker from 'opossum'
-import { createTally, type Judge, type Observed, observe, type Said, type Tally } from './call.ts'
+import { type Counted, createTally, type Judge, type Observed, observe, type Said, type Tally } from './call.ts'
 import { CircuitOpen, clock } from './circuit-open.ts'
 
 /** As a worker tells it of itself. */
@@ -66,6 +66,8 @@ export interface Breakers {
 
 export interface BreakerOptions extends Omit<Judge, 'slowCallMs'> {
   onChange?: (dependency: string, state: LocalState) => void
+  /** A call was counted. */
+  onCall?: (dependency: string, said: Counted) => void
   tuning?: Partial<BreakerTuning>
 }
 
@@ -132,6 +134,7 @@ class LocalBreakers implements Breakers {
       observed = await observe({ ...this.#options, slowCallMs: this.#tuning.slowCallMs }, action)
       const { said } = observed
       if (said.is === 'failed') circuit.tally.add(said.label)
+      if (said.is !== 'nothing') this.#options.onCall?.(dependency, said)
       if (said.is !== 'ok') throw new Spoke(said)
     }
     try {

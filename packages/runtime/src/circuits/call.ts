@@ -17,6 +17,9 @@ export interface Judge {
 /** `failed`: with a word that says how. */
 export type Said = { is: 'ok' } | { is: 'failed'; label: string } | { is: 'nothing' }
 
+/** What counts for or against a dependency. */
+export type Counted = Exclude<Said, { is: 'nothing' }>
+
 export interface Observed<T> {
   said: Said
   /** The action's value, or throws what it threw. */
@@ -27,7 +30,8 @@ const saidOf = (judge: Judge, error: unknown, ms: number): Said => {
   try {
     const blame = judge.blame(error)
     if (blame === 'nobody') return { is: 'nothing' }
-    if (blame === 'dependency') return { is: 'failed', label: judge.label?.(error) ?? 'failed' }
+    if (blame === 'dependency')
+      return { is: 'failed', label: (judge.label?.(error) || 'failed').slice(0, LONGEST_LABEL) }
     return saidOfAnswer(judge, ms)
   } catch {
     // a bug in the judgement must not speak against anybody
@@ -63,13 +67,14 @@ export interface Tally {
 }
 
 const MOST = 100
+const LONGEST_LABEL = 40
 
 export const createTally = (windowMs: number): Tally => {
   let seen: { atMs: number; label: string }[] = []
   return {
     add: (label) => {
       const atMs = performance.now()
-      seen = [...seen.filter((one) => one.atMs > atMs - windowMs).slice(1 - MOST), { atMs, label: label.slice(0, 40) }]
+      seen = [...seen.filter((one) => one.atMs > atMs - windowMs).slice(1 - MOST), { atMs, label }]
     },
     text: () => {
       const counts = new Map<string, number>()

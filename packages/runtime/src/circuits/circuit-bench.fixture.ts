@@ -1,4 +1,6 @@
 // For tests of one circuit of a fleet on a real Redis: brings it where a test begins, and storms it.
+import { isDeepStrictEqual } from 'node:util'
+import { circuitCallsKey } from '@stepfleet/contracts'
 import { eventually, startRedis, type TestRedis } from '@stepfleet/testkit'
 import { type CircuitStore, createCircuitStore } from './circuit-store.ts'
 import { breakDown, Fleet, type Held, hold, isRefused, type Member } from './fleet-breakers.fixture.ts'
@@ -9,6 +11,7 @@ export class CircuitBench {
   /** The circuit of this test. */
   name = ''
   #store: CircuitStore | undefined
+  #client: Member['client'] | undefined
   #tests = 0
 
   constructor(redis: TestRedis) {
@@ -24,6 +27,7 @@ export class CircuitBench {
   async join(count: number, tuning: Parameters<Fleet['joinAll']>[2] = {}): Promise<Member[]> {
     const members = await this.fleet.joinAll(count, this.redis.url, tuning)
     const last = members.at(-1)
+    this.#client = last?.client
     if (last) this.#store = createCircuitStore(last.client)
     return members
   }
@@ -40,6 +44,19 @@ export class CircuitBench {
 
   stateIs(state: string): Promise<true> {
     return eventually(async () => (await this.circuit()).state === state, { what: `state ${state}` })
+  }
+
+  /** What Redis has counted under the present epoch. */
+  async counted(): Promise<{ calls: number; failed: number }> {
+    const { epoch } = await this.circuit()
+    const fields = Object.entries((await this.#client?.hgetall(circuitCallsKey(this.name, epoch))) ?? {})
+    const sum = (of: typeof fields): number => of.reduce((all, [, count]) => all + Number(count), 0)
+    const isCalls = ([field]: [string, string]): boolean => field.endsWith('|')
+    return { calls: sum(fields.filter(isCalls)), failed: sum(fields.filter((one) => !isCalls(one))) }
+  }
+
+  hasCounted(expected: { calls: number; failed: number }): Promise<true> {
+    return eventually(async () => isDeepStrictEqual(await this.counted(), expected), { what: JSON.stringify(expected) })
   }
 
   /** Refused by what it knows. */

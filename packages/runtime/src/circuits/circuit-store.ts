@@ -3,10 +3,10 @@
 //
 // `FLEET.circuits` lists them, in another slot: a name is written there before its hash, so none is ever missing; one
 // whose hash is gone is taken out by whoever looks.
-import { circuitKey, FLEET, type ForceCircuit } from '@stepfleet/contracts'
+import { circuitCallsKey, circuitKey, FLEET, type ForceCircuit } from '@stepfleet/contracts'
 import type { ClientContext, Result } from 'ioredis'
 import { luaScript, type RedisClient } from '../redis.ts'
-import type { Said } from './call.ts'
+import type { Counted, Said } from './call.ts'
 import { type Circuit, readTold, type Told } from './circuit.ts'
 
 declare module 'ioredis' {
@@ -17,6 +17,7 @@ declare module 'ioredis' {
     sfCircuitReport(...args: string[]): Result<string, Context>
     sfCircuitRenew(...args: string[]): Result<string, Context>
     sfCircuitForce(...args: string[]): Result<string, Context>
+    sfCircuitCount(...args: string[]): Result<string, Context>
   }
 }
 
@@ -52,6 +53,13 @@ export const CIRCUIT_TUNING: CircuitTuning = {
 /** A name without a hash is taken out of the list when it is older: it may have been written a moment before it. */
 const NAME_KEPT_MS = 600_000
 
+/** When calls open a circuit: see BreakerTuning. */
+export interface Threshold {
+  windowMs: number
+  volume: number
+  errorPercent: number
+}
+
 export type Entry = 'closed' | 'probe' | 'wave' | 'refused'
 
 /** Every call rejects when Redis refuses it or is closed; while it is away, calls wait. */
@@ -61,6 +69,11 @@ export interface CircuitStore {
   list(): Promise<Told[]>
   /** Opens it, if it is closed and nothing has changed since `epoch`. */
   trip(dependency: string, epoch: string, why: string): Promise<Told>
+  /**
+   * A call has ended that was made while it was closed. Answers what has failed in the whole fleet, as one line, when that
+   * is too much; else null.
+   */
+  count(dependency: string, epoch: string, said: Counted, threshold: Threshold): Promise<string | null>
   enter(dependency: string, token: string): Promise<Told & { entry: Entry }>
   /** How a probe or a call of a wave ended. */
   report(dependency: string, token: string, said: Said): Promise<Told>
@@ -84,6 +97,7 @@ const defineCommands = (client: RedisClient): void => {
   client.defineCommand('sfCircuitReport', joined('state', 'wave', 'report'))
   client.defineCommand('sfCircuitRenew', joined('state', 'renew'))
   client.defineCommand('sfCircuitForce', joined('state', 'force'))
+  client.defineCommand('sfCircuitCount', joined('count'))
 }
 
 const entryOf = (verdict: string): Entry => {
@@ -116,6 +130,13 @@ class RedisCircuits implements CircuitStore {
 
   async trip(dependency: string, epoch: string, why: string): Promise<Told> {
     return this.#listed(dependency, () => this.#client.sfCircuitTrip(...this.#args(dependency, epoch, why)))
+  }
+
+  async count(dependency: string, epoch: string, said: Counted, threshold: Threshold): Promise<string | null> {
+    const { windowMs, volume, errorPercent } = threshold
+    const label = said.is === 'failed' ? said.label : ''
+    const args = [label, ...[windowMs, volume, errorPercent].map(String)]
+    return (await this.#client.sfCircuitCount(circuitCallsKey(dependency, epoch), ...args)) || null
   }
 
   async enter(dependency: string, token: string): Promise<Told & { entry: Entry }> {

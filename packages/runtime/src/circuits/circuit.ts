@@ -1,6 +1,7 @@
 // The circuit of a dependency as the whole fleet has it, in Redis; and what a person is told of it. Pure.
 //
-// closed      calls go through; each worker counts its own (breaker.ts). One that opens, opens it for all.
+// closed      calls go through; each worker counts its own (breaker.ts), Redis those of all (lua/circuit-count.1.lua).
+//             Too many failures in either open it for all.
 // open        nothing goes through until `probeAtMs`. The first call that comes then is the probe.
 // halfOpen    the probe is under way, under a lease that its holder renews. Its success starts the recovery; its failure
 //             opens again, for twice as long, up to a limit. Broken off by us, it gives the lease back and says nothing.

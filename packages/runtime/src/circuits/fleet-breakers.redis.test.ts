@@ -49,13 +49,45 @@ describe('opening', () => {
     expect((await bench.circuit()).epoch).toBe('0')
   })
 
-  it('costs a closed circuit no word to Redis', async () => {
-    const [one] = await bench.join(1, { refreshMs: 60_000 })
+  it('counts for the whole fleet: five workers with a failure each open it', async () => {
+    const members = await bench.join(5)
+    for (const member of members) await member.call(bench.name, 'dependency')
+    await bench.stateIs('open')
+    expect(await bench.circuit()).toMatchObject({ why: '529 ×5' })
+    for (const member of members) await bench.knowsOpen(member)
+  })
+
+  it('counts what went well in other workers too', async () => {
+    const members = await bench.join(5)
+    for (const member of members) await member.call(bench.name)
+    for (const member of members) await member.call(bench.name, 'dependency')
+    await bench.hasCounted({ calls: 10, failed: 5 })
+    expect((await bench.circuit()).state).toBe('closed')
+    await members[0]?.call(bench.name, 'dependency')
+    await bench.stateIs('open')
+  })
+
+  it('counts anew after it was closed', async () => {
+    for (const member of await bench.join(4)) await member.call(bench.name, 'dependency')
+    await bench.hasCounted({ calls: 4, failed: 4 })
+    for (const force of ['closed', null] as const) await bench.store.force(bench.name, { force, by: 'ada' })
+    for (const member of await bench.join(4)) await member.call(bench.name, 'dependency')
+    await bench.hasCounted({ calls: 4, failed: 4 })
+    expect((await bench.circuit()).state).toBe('closed')
+  })
+
+  it('forgets the calls that have left the window', async () => {
+    const [one, two] = await bench.join(2, { windowMs: 100 })
+    for (let i = 0; i < 4; i += 1) await one?.call(bench.name, 'dependency')
+    await eventually(async () => (await two?.call(bench.name, 'caller')) && (await bench.counted()).failed === 0)
+  })
+
+  it('makes a call of a closed circuit wait for nothing', async () => {
+    const [one] = await bench.join(1)
     if (!one) return
-    const sent = vi.spyOn(one.client, 'sendCommand')
+    vi.spyOn(one.client, 'sendCommand').mockReturnValue(new Promise(() => undefined))
     for (let i = 0; i < 50; i += 1) await one.call(bench.name, i % 10 === 0 ? 'dependency' : 'well')
-    // what the refresh asks is about other circuits
-    expect(sent.mock.calls.filter(([command]) => command.args.includes(bench.name))).toEqual([])
+    expect(one.breakers.states()).toEqual({ [bench.name]: 'closed' })
   })
 
   it('under an epoch that is over changes nothing', async () => {

@@ -1,12 +1,13 @@
-// The circuits of a worker as part of the fleet. A closed one costs a call nothing: opossum counts it here, and when it
-// opens the circuit, the worker opens it for all. One that is not closed is asked for in Redis, when its probe is due or
-// while it recovers. While Redis is away, workers keep what they last knew, and opossum decides what is due.
+// The circuits of a worker as part of the fleet. A closed one costs a call no waiting: opossum counts it here, Redis is
+// told beside it and counts for the fleet, and whichever finds too many failures, the worker opens it for all. One that
+// is not closed is asked for in Redis, when its probe is due or while it recovers. While Redis is away, workers keep what
+// they last knew, and opossum decides what is due.
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '../logger.ts'
 import type { RedisClient } from '../redis.ts'
 import { unlessAborted } from '../task-worker-waiting.ts'
 import { BREAKER_TUNING, type Breakers, type BreakerTuning, createBreakers, type LocalState } from './breaker.ts'
-import { type Judge, observe, type Said } from './call.ts'
+import { type Counted, type Judge, observe, type Said } from './call.ts'
 import { type Circuit, isPlainlyClosed, whyOf } from './circuit.ts'
 import { type CircuitCache, createCircuitCache, type Known } from './circuit-cache.ts'
 import { CircuitOpen } from './circuit-open.ts'
@@ -87,6 +88,7 @@ class SharedBreakers implements FleetBreakers {
       ...options,
       tuning: this.#tuning,
       onChange: (dependency, state) => this.#onLocal(dependency, state),
+      onCall: (dependency, said) => this.#count(dependency, said),
     })
     this.#cache = createCircuitCache({
       ...{ store: this.#store, subscriber, logger, refreshMs: this.#tuning.refreshMs },
@@ -206,11 +208,27 @@ class SharedBreakers implements FleetBreakers {
     if (this.#following || (shared && !isPlainlyClosed(shared))) return
     this.#options.logger.warn({ dependency, state }, 'circuit changed by own calls')
     this.#options.onChange?.(dependency)
-    if (state === 'open') this.#trip(dependency)
+    if (state === 'open') this.#trip(dependency, this.#local.failures(dependency))
   }
 
-  /** Tells Redis that a circuit opened here. What does not get through is told after the next refresh. */
-  #trip(dependency: string): void {
+  /**
+   * Five workers with a failure each have seen an outage that none of them alone would call one. Not waited for by the
+   * call; while Redis is away each worker has only its own count.
+   */
+  #count(dependency: string, said: Counted): void {
+    const { client, logger } = this.#options
+    const known = this.#cache.get(dependency)
+    if (this.#stopped || client.status !== 'ready' || (known && !isPlainlyClosed(known.circuit))) return
+    this.#store.count(dependency, known?.circuit.epoch ?? '0', said, this.#tuning).then(
+      (why) => {
+        if (why !== null) this.#trip(dependency, why)
+      },
+      (error: unknown) => logger.debug({ err: error, dependency }, 'call not counted for the fleet'),
+    )
+  }
+
+  /** Opens it for all. What opened here and does not get through is told after the next refresh. */
+  #trip(dependency: string, why: string): void {
     const { client, logger } = this.#options
     const known = this.#cache.get(dependency)
     if (this.#stopped || this.#tripping.has(dependency) || client.status !== 'ready') return
@@ -221,7 +239,7 @@ class SharedBreakers implements FleetBreakers {
     this.#tripping.add(dependency)
     const askedMs = performance.now()
     this.#store
-      .trip(dependency, known?.circuit.epoch ?? '0', this.#local.failures(dependency))
+      .trip(dependency, known?.circuit.epoch ?? '0', why)
       .then((told) => {
         const { circuit } = this.#cache.learn(told, askedMs)
         // it was opened and closed again since, or an operator holds it closed: counted anew
@@ -235,7 +253,8 @@ class SharedBreakers implements FleetBreakers {
   #tellOpen(): void {
     for (const [dependency, state] of Object.entries(this.#local.states())) {
       const shared = this.#cache.get(dependency)?.circuit
-      if (state === 'open' && (!shared || isPlainlyClosed(shared))) this.#trip(dependency)
+      if (state === 'open' && (!shared || isPlainlyClosed(shared)))
+        this.#trip(dependency, this.#local.failures(dependency))
     }
   }
 
