@@ -18,7 +18,13 @@ describe('a budget', { timeout: TEST_MS }, () => {
 
   beforeAll(async () => {
     fleet = await Fleet.open()
-    await Promise.all([fleet.orchestrator('all'), fleet.desk(), fleet.llmWorker(), fleet.llmWorker()])
+    await Promise.all([
+      fleet.orchestrator('all'),
+      fleet.desk(),
+      fleet.toolWorker(),
+      fleet.llmWorker(),
+      fleet.llmWorker(),
+    ])
   }, START_MS)
   afterAll(() => fleet.close())
 
@@ -61,6 +67,31 @@ describe('a budget', { timeout: TEST_MS }, () => {
     expect(fleet.modelCalls(run).filter(({ outcome }) => outcome === 'begun')).toHaveLength(30)
     expect((await fleet.check(run)).violations).toEqual([])
     expect(await fleet.api.cases(run).then((cases) => cases.filter(({ status }) => status === 'open'))).toEqual([])
+  })
+
+  it('of an agent stops it alone, and it goes on in the same turn when that is raised', async () => {
+    const run = newRunId('agent')
+    const prompt = '[[scripted: turns=4 tool=note]] [[scripted: turn=5 say=done]] Take notes.'
+    const agent = { model: MODEL, prompt, tools: ['note'], max_tokens: 100, budget: { tokens: 500 } }
+    await fleet.api.accepted(
+      { name: 'agent', steps: { work: { agent }, beside: { llm: { ...llm, prompt: 'Say [[scripted: say=yes]]' } } } },
+      { id: run },
+    )
+    const [open] = await eventually(async () => {
+      const cases = await fleet.api.cases(run)
+      return cases.length > 0 ? cases : null
+    })
+    expect(open).toMatchObject({ reason: 'budget_exceeded', path: expect.stringMatching(/^work\/turn-\d\/llm$/) })
+    const { steps } = await fleet.api.run(run)
+    expect(steps.find(({ path }) => path === 'beside')?.status).toBe('completed')
+    const used = steps
+      .filter(({ path }) => path.endsWith('/llm'))
+      .reduce((sum, { cost }) => sum + cost.inputTokens + cost.outputTokens, 0)
+    expect(used).toBeLessThanOrEqual(500)
+    const raised = await fleet.api.post(`/runs/${run}/steps/work/budget`, { tokens: 100_000, by: 'ada' })
+    expect(raised.status).toBe(200)
+    expect(await fleet.api.ended(run)).toMatchObject({ status: 'completed', output: { work: 'done' } })
+    expect((await fleet.check(run)).violations).toEqual([])
   })
 
   it('of a day is exact over runs at the same time', async () => {

@@ -11,6 +11,7 @@ import type {
   Json,
   ProblemError,
   Resolution,
+  RunBudget,
   RunStatus,
   RunSummary,
   RunView,
@@ -58,6 +59,8 @@ export type StepAction =
   | (Decision & { action: 'override'; output: Json })
   | (Decision & { action: 'approve'; edits?: Json })
   | (Decision & { action: 'reject' })
+  /** Of an agent that has a budget of its own. */
+  | (Decision & { action: 'budget' } & RunBudget)
 
 export interface SubmitOptions {
   /** Waits this long (at most `60s`) for the end; the status tells whether it came. */

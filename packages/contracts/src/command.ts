@@ -110,8 +110,8 @@ export const commandSchema = z.discriminatedUnion('type', [
   z.strictObject({ ...base, type: z.literal('signal'), name: z.string().max(128), payload: payloadSchema }),
   /** `compensate` false: what has completed stays done. */
   z.strictObject({ ...base, type: z.literal('cancel'), reason, compensate: z.boolean().optional() }),
-  /** New caps of the run; what failed for the old ones is tried again. */
-  z.strictObject({ ...base, type: z.literal('budget'), budget: budgetSchema, reason }),
+  /** New caps of the run, or of the agent at `path`; what failed for the old ones is tried again. */
+  z.strictObject({ ...base, type: z.literal('budget'), budget: budgetSchema, path: stepPathSchema.optional(), reason }),
   z.strictObject({ ...base, type: z.literal('pause'), reason }),
   z.strictObject({ ...base, type: z.literal('resume'), reason }),
   z.strictObject({

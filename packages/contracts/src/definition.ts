@@ -26,7 +26,7 @@ export const LIMITS = {
  */
 export const NOT_SUPPORTED_YET: { readonly definition: readonly string[]; readonly step: readonly string[] } = {
   definition: ['supervisor'],
-  step: ['budget', 'thread', 'agent.budget'],
+  step: ['budget', 'thread'],
 }
 
 const jsonSchemaField = z.record(z.string(), jsonSchema)
@@ -113,6 +113,16 @@ export const approvalBodySchema = z.strictObject({
   on_expiry: z.enum(['reject', 'approve', 'escalate']).optional(),
 })
 
+const caps = {
+  /** US dollars; what a call may cost at most is reserved before it. */
+  usd: z.number().positive().max(1_000_000).optional(),
+  /** Tokens in and out, cached ones too. */
+  tokens: z.int().positive().optional(),
+}
+/** Of one run, where it goes before its definition's, or of one agent. */
+export const runBudgetSchema = z.strictObject(caps)
+export type RunBudget = z.infer<typeof runBudgetSchema>
+
 /** `name`, the newest version when the child starts, or `name@3`. */
 export const WORKFLOW_REF = /^[a-z][a-z0-9_-]{0,63}(@[1-9]\d*)?$/
 const workflowName = z.string().regex(WORKFLOW_REF, 'a workflow is named `name` or `name@3`')
@@ -146,6 +156,8 @@ export const agentBodySchema = modelSettingsSchema.extend({
   /** The agent fails when so many turns in a row ask for the same tools with the same arguments. Default 5. */
   max_identical: z.int().min(2).max(1_000).optional(),
   tools: z.array(agentToolSchema).max(128).optional(),
+  /** Of all its model calls; in an `each` or `repeat`, of each item or iteration. */
+  budget: runBudgetSchema.optional(),
 })
 
 export const waitBodySchema = z.union([
@@ -220,17 +232,9 @@ export const FALLBACK_KINDS = ['llm', 'agent', 'tool', 'approval', 'run', 'value
 /** An answer that is less sure than `min` (0 to 1) is not taken: a person decides. `from` knows `output`. */
 export const confidenceSchema = z.strictObject({ min: z.number().min(0).max(1), from: z.string().min(1) })
 
-const caps = {
-  /** US dollars; what a call may cost at most is reserved before it. */
-  usd: z.number().positive().max(1_000_000).optional(),
-  /** Tokens in and out, cached ones too. */
-  tokens: z.int().positive().optional(),
-}
 /** What may be spent: by a run, and by all runs of a workflow in one day (UTC). */
 export const budgetSchema = z.strictObject({ ...caps, per_day: z.strictObject(caps).optional() })
 export type BudgetDefinition = z.infer<typeof budgetSchema>
-/** Of one run; goes before its definition's. */
-export const runBudgetSchema = z.strictObject(caps)
 
 export const COMPENSATE_KINDS = ['llm', 'tool', 'run'] as const
 

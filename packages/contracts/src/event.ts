@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { actorSchema } from './actor.ts'
 import { editSchema, parentSchema, workflowRefSchema } from './command.ts'
 import { toolSpecSchema } from './conversation.ts'
-import { budgetSchema } from './definition.ts'
+import { budgetSchema, runBudgetSchema } from './definition.ts'
 import { effectSchema } from './effect.ts'
 import { failureSchema } from './failure.ts'
 import { jsonSchema, payloadSchema } from './json.ts'
@@ -173,6 +173,8 @@ export const eventBodySchema = z.discriminatedUnion('type', [
   }),
   z.strictObject({ type: z.literal('step.overridden'), path, output: payloadSchema, by, reason }),
   z.strictObject({ type: z.literal('step.retried'), path, edit: editSchema.optional(), by, reason }),
+  /** New caps of an agent. */
+  z.strictObject({ type: z.literal('step.budget_raised'), path, budget: runBudgetSchema, by, reason }),
   z.strictObject({
     type: z.literal('step.escalated'),
     path,

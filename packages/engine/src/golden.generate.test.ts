@@ -349,6 +349,17 @@ const stories: Record<string, () => Told> = {
     w.done('a/fallback-1')
     return w
   },
+  'agent-budget': () => {
+    const agent = { model: MODEL, prompt: 'p', tools: ['find'], budget: { tokens: 600 } }
+    const w = make({ a: { agent } })
+    const over = { scope: 'agent', unit: 'tokens', cap: 600, spent: 0, reserved: 0, needed: 900 } as const
+    w.answer = () => ({ kind: 'budget', granted: false, over, pending: false })
+    w.start()
+    w.answer = () => ({ kind: 'budget', granted: true })
+    w.raise({ tokens: 9_000 }, 'a')
+    w.done('a/turn-1/llm', says('done'))
+    return w
+  },
   happened: () => {
     const compensate = { tool: 'put', with: { id: '${{ output }}' } }
     const w = make({

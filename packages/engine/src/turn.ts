@@ -31,9 +31,9 @@ export interface Values {
   digest(text: string): string
 }
 
-/** A budget that holds for a call: of its run, of its workflow in this day, of its namespace in this day. */
+/** A budget that holds for a call: of its agent, its run, its workflow in this day, its namespace in this day. */
 export interface BudgetCap {
-  scope: 'run' | 'workflow' | 'namespace'
+  scope: 'agent' | 'run' | 'workflow' | 'namespace'
   /** null: not limited. */
   microUsd: number | null
   tokens: number | null
@@ -56,7 +56,16 @@ export interface BudgetOver {
 export type Ask =
   | { kind: 'limit'; key: string; limit: number; perMs: number | null; path: string }
   | { kind: 'cache'; key: string }
-  | { kind: 'budget'; workflow: string; holder: string; tokens: number; microUsd: number; caps: BudgetCap[] }
+  | {
+      kind: 'budget'
+      workflow: string
+      /** Path of the agent whose own budget holds, among others. */
+      agent?: string
+      holder: string
+      tokens: number
+      microUsd: number
+      caps: BudgetCap[]
+    }
 export type Answer =
   | { kind: 'limit'; granted: true }
   /** `why` says what is full, and does not change from one time to the next. */

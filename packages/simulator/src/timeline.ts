@@ -81,6 +81,7 @@ const words = (event: Event): [what: string, detail: string] => {
     case 'signal.received':
       return ['signal', event.name]
     case 'run.budget_raised':
+    case 'step.budget_raised':
       return ['budget raised', `by ${event.by}${because(event.reason)}`]
     case 'run.paused':
       return ['paused', `by ${event.by}${because(event.reason)}`]

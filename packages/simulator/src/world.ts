@@ -105,7 +105,7 @@ export class World {
     for (const message of leaving) this.#send(run, message)
     this.#armWake(run)
     if (verdict.status === 'refused' && command.by.kind === 'operator') {
-      const path = 'path' in command ? command.path : ''
+      const path = 'path' in command ? (command.path ?? '') : ''
       this.remark(run, path, 'refused', `${command.type}: ${verdict.message}`)
     }
     return verdict.status === 'applied'
@@ -195,14 +195,12 @@ export class World {
     return { kind: 'cache', found: found && found.untilMs > nowMs ? { value: found.value } : null }
   }
 
-  #reserve(run: SimulatedRun, { workflow, holder, tokens, microUsd, caps }: Extract<Ask, { kind: 'budget' }>): Answer {
+  #reserve({ run }: SimulatedRun, question: Extract<Ask, { kind: 'budget' }>): Answer {
+    const { workflow, agent, holder, tokens, microUsd, caps } = question
     const day = Math.floor(this.time.nowMs / DAY_MS)
-    const counted = caps.map(({ scope, ...cap }) => ({
-      name: scope === 'run' ? `run:${run.run}` : `${scope}:${workflow}:${day}`,
-      scope,
-      cap,
-    }))
-    return this.#ledger.reserve(`${run.run}/${holder}`, { tokens, microUsd }, counted)
+    const names = { run, agent: `${run}/${agent}`, workflow: `${workflow}:${day}`, namespace: `${day}` }
+    const counted = caps.map(({ scope, ...cap }) => ({ name: `${scope}:${names[scope]}`, scope, cap }))
+    return this.#ledger.reserve(`${run}/${holder}`, { tokens, microUsd }, counted)
   }
 
   /** The head of a command of the orchestrator. */

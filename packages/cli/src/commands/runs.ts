@@ -80,6 +80,7 @@ const dollars = (text: string): number => {
 }
 
 interface BudgetOptions extends Decided {
+  step?: string
   usd?: number
   tokens?: number
 }
@@ -87,14 +88,20 @@ interface BudgetOptions extends Decided {
 const addBudget = (runs: Command): void => {
   decision(runs, 'budget', 'set what it may spend; steps that the old budget stopped are tried again')
     .argument('<run>')
-    .option('--usd <dollars>', 'of the whole run', dollars)
-    .option('--tokens <n>', 'of the whole run, in and out', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--step <path>', 'that of this agent, instead of the run')
+    .option('--usd <dollars>', 'of all its calls', dollars)
+    .option('--tokens <n>', 'of all its calls, in and out', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .action(async (id: string, options: BudgetOptions, command: Command) => {
-      const { usd, tokens } = options
+      const { usd, tokens, step } = options
       if (usd === undefined && tokens === undefined) throw new UsageError('name --usd, --tokens or both')
       const context = contextOf(command)
       const budget = { ...(usd === undefined ? {} : { usd }), ...(tokens === undefined ? {} : { tokens }) }
-      told(await context.client.budget(id, budget, decidedBy(options, context)), `budget ${id}`, context)
+      const decided = decidedBy(options, context)
+      if (step === undefined) told(await context.client.budget(id, budget, decided), `budget ${id}`, context)
+      else {
+        const action = { action: 'budget' as const, ...budget, ...decided }
+        told(await context.client.step(id, step, action), `budget ${step}`, context)
+      }
     })
 }
 

@@ -1,8 +1,8 @@
 // accept: judges a command against the state. What it asks for becomes facts, or it is refused with the reason.
 import type { Command, CommandOf, EventBody, Verdict } from '@stepfleet/contracts'
 import { closeNow, closeOrUndo } from '../decide/closing.ts'
-import { closeCase } from '../decide/failure-policy.ts'
 import { emit, type Turn } from '../turn.ts'
+import { acceptBudget } from './budget.ts'
 import { acceptChild } from './child.ts'
 import { acceptApprove, acceptFail, acceptOverride, acceptRetry, acceptSkip } from './operator.ts'
 import { acceptLost, acceptOutcome } from './outcome.ts'
@@ -51,20 +51,6 @@ const acceptPause = (turn: Turn, command: CommandOf<'pause'>): Verdict => {
 const acceptResume = (turn: Turn, command: CommandOf<'resume'>): Verdict => {
   const refusal = refuseEnded(turn) ?? (turn.state.paused ? null : refused('run_not_paused', 'the run is not paused'))
   return onRun(turn, refusal, { type: 'run.resumed', by: command.by.id, ...why(command) })
-}
-
-/** New caps, and another try for what the old ones stopped. */
-const acceptBudget = (turn: Turn, command: CommandOf<'budget'>): Verdict => {
-  const over = refuseEnded(turn)
-  if (over) return over
-  const { budget, by } = command
-  emit(turn, { type: 'run.budget_raised', budget, by: by.id, ...why(command) })
-  for (const { path, case: open } of [...turn.state.steps.values()]) {
-    if (open?.reason !== 'budget_exceeded') continue
-    closeCase(turn, path, { action: 'retry', by: by.id, reason: command.reason })
-    emit(turn, { type: 'step.retried', path, by: by.id, ...why(command) })
-  }
-  return applied(turn)
 }
 
 /** Undoes what was done, unless the caller says not to; a run that undoes already can be ended at once. */

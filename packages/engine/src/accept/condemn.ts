@@ -7,7 +7,7 @@ import { emit, type Turn } from '../turn.ts'
 
 const pathOf = (command: Command): string | null => {
   if (command.type === 'outcome') return command.outcome.path
-  return 'path' in command ? command.path : null
+  return 'path' in command ? (command.path ?? null) : null
 }
 
 /** The named step escalates; a run that never started fails; else the run is paused with the reason. */

@@ -1,5 +1,6 @@
 // What a person, or a supervisor model, asks of a step: approve, retry, skip, override, fail.
 import { type CommandOf, failure, type Json, type Payload, type Verdict } from '@stepfleet/contracts'
+import { agentBudget } from '../decide/budget.ts'
 import { closeCase, failStep } from '../decide/failure-policy.ts'
 import { layerOf } from '../decide/layers.ts'
 import { holdsSecretMarker } from '../expressions.ts'
@@ -113,8 +114,9 @@ const refuseEdit = (turn: Turn, step: StepState, command: CommandOf<'retry'>): V
   if (edit.model && !isModel)
     return refused('bad_request', `step ${step.path} is no model call: it has no model to edit`)
   const { usd, per_day: perDay } = turn.state.budget ?? {}
-  if (edit.model && (usd ?? perDay?.usd) !== undefined && !turn.spending.prices.models[edit.model])
-    return refused('bad_request', `no price is known for ${edit.model}, and the run has a budget in dollars`)
+  const ofAgent = agentBudget(turn, step.parent ?? '')?.usd
+  if (edit.model && (usd ?? perDay?.usd ?? ofAgent) !== undefined && !turn.spending.prices.models[edit.model])
+    return refused('bad_request', `no price is known for ${edit.model}, and there is a budget in dollars`)
   if (edit.prompt && kind !== 'llm')
     return refused('bad_request', `step ${step.path} is no llm step: it has no prompt to edit`)
   return null

@@ -1,12 +1,13 @@
 // budget: what a model call may cost at most is reserved before it, in every budget that holds for it. A call that could
 // pass one is not made: it waits for calls under way to be settled, or its step fails and a person may raise the budget.
-import { type BudgetDefinition, failure, type LlmInput, MAX_TOKENS } from '@stepfleet/contracts'
+import { failure, type LlmInput, MAX_TOKENS, type RunBudget } from '@stepfleet/contracts'
 import { utf8Length } from '../expressions/utf8.ts'
 import { toolPath, turnPath } from '../state/paths.ts'
 import type { RunState, StepState } from '../state/state.ts'
-import { ask, type BudgetCap, type BudgetOver, type Looked, type Turn } from '../turn.ts'
+import { ask, type BudgetCap, type BudgetOver, type Looked, planOf, type Turn } from '../turn.ts'
 import { settleFailure } from './failure-policy.ts'
 import { hold } from './hold.ts'
+import { isBody } from './layers.ts'
 
 const MICRO = 1_000_000
 /** How long until reservations are looked at again, where no call of the same run says so. */
@@ -20,7 +21,7 @@ const BYTES_PER_TOKEN = 2
 /** One delivery of one attempt: each may be paid. */
 export const holderOf = (path: string, attempt: number, delivery: number): string => `${path}.${attempt}.${delivery}`
 
-const capOf = (scope: BudgetCap['scope'], said: Pick<BudgetDefinition, 'usd' | 'tokens'>): BudgetCap => ({
+const capOf = (scope: BudgetCap['scope'], said: RunBudget): BudgetCap => ({
   scope,
   microUsd: said.usd === undefined ? null : Math.round(said.usd * MICRO),
   tokens: said.tokens ?? null,
@@ -33,17 +34,27 @@ const lessOf = (cap: BudgetCap, uncounted: RunState['uncounted']): BudgetCap => 
   tokens: cap.tokens === null ? null : Math.max(0, cap.tokens - uncounted.tokens),
 })
 
-/** The budgets of a run: as it was started, or raised since. */
-export const capsOf = ({ state }: Pick<Turn, 'state'>): BudgetCap[] => {
+/** What an agent may spend, as it is defined, or raised since; null: it has no budget of its own. */
+export const agentBudget = ({ plan, state }: Pick<Turn, 'plan' | 'state'>, path: string): RunBudget | null => {
+  const step = state.steps.get(path)
+  if (!step || !plan.agentBudgets || !isBody(plan, step)) return null
+  const { body } = planOf(plan, step.node)
+  return body.kind === 'agent' && body.budget ? { ...body.budget, ...step.budget } : null
+}
+
+/** The budgets of a call: as they were defined, or raised since. */
+const capsOf = ({ state }: Turn, own: RunBudget | null): BudgetCap[] => {
   const { usd, tokens, per_day: perDay } = state.budget ?? {}
   return [
+    ...(own ? [capOf('agent', own)] : []),
     ...(usd === undefined && tokens === undefined ? [] : [lessOf(capOf('run', { usd, tokens }), state.uncounted)]),
     ...(perDay ? [capOf('workflow', perDay)] : []),
   ]
 }
 
-/** Something is counted: by the run, or for all runs of the namespace. */
-export const isBudgeted = (turn: Turn): boolean => turn.spending.capped || turn.state.budget !== null
+/** Something is counted: by an agent, by the run, or for all runs of the namespace. */
+export const isBudgeted = ({ plan, spending, state }: Turn): boolean =>
+  spending.capped || state.budget !== null || plan.agentBudgets
 
 const bytesOf = ({ output, failure: cause }: StepState): number => {
   if (output) return 'blob' in output ? output.bytes : utf8Length(JSON.stringify(output.value))
@@ -100,7 +111,12 @@ export const estimate = (turn: Turn, input: LlmInput): { tokens: number; microUs
   return { tokens: tokensIn + tokensOut, microUsd }
 }
 
-const WHOSE = { run: 'the run', workflow: 'the workflow today', namespace: 'the namespace today' } as const
+const WHOSE = {
+  agent: 'the agent',
+  run: 'the run',
+  workflow: 'the workflow today',
+  namespace: 'the namespace today',
+} as const
 
 const inWords = ({ unit, amount }: { unit: BudgetOver['unit']; amount: number }): string =>
   unit === 'tokens' ? `${amount} tokens` : `$${(amount / MICRO).toFixed(4)}`
@@ -124,7 +140,12 @@ export const admitCall = (
   if (!isBudgeted(turn)) return 'granted'
   const holder = holderOf(path, call.attempt, call.delivery)
   const workflow = turn.plan.name
-  const answer = ask(turn, { kind: 'budget', workflow, holder, caps: capsOf(turn), ...estimate(turn, call.input) })
+  const agent = call.input.agent?.path
+  const own = agent === undefined ? null : agentBudget(turn, agent)
+  const caps = capsOf(turn, own)
+  if (caps.length === 0 && !turn.spending.capped) return 'granted'
+  const whose = { workflow, holder, ...(own ? { agent } : {}) }
+  const answer = ask(turn, { kind: 'budget', ...whose, caps, ...estimate(turn, call.input) })
   if (answer === null) return 'wait'
   turn.state.unaffordable.delete(path)
   if (answer.kind !== 'budget' || answer.granted) return 'granted'

@@ -13,6 +13,7 @@ export const compileCode = (definition: Definition, hash: string, bundle: { hash
   const dependents = new Map<string, readonly string[]>()
   let limited = false
   let compensates = false
+  let agentBudgets = false
   const learn = (name: string, step: StepDefinition): void => {
     // no step of code waits for another: the code does
     compileScope({ definition, steps, scopes: new Map<string, ScopePlan>(), literal: true }, '', { [name]: step })
@@ -21,6 +22,7 @@ export const compileCode = (definition: Definition, hash: string, bundle: { hash
     dependents.set(name, [])
     limited ||= step.concurrency !== undefined || step.rate !== undefined
     compensates ||= step.compensate !== undefined
+    agentBudgets ||= (step.agent ?? step.fallback?.agent)?.budget !== undefined
   }
   return {
     hash,
@@ -33,6 +35,9 @@ export const compileCode = (definition: Definition, hash: string, bundle: { hash
     },
     get compensates() {
       return compensates
+    },
+    get agentBudgets() {
+      return agentBudgets
     },
     deadlineMs: null,
     limits: [],

@@ -23,6 +23,7 @@ export const compile = (definition: Definition, hash: string): Plan => {
     scopes,
     limited: [...steps.values()].some((step) => step.limits.length > 0),
     compensates: [...steps.values()].some((step) => step.compensated),
+    agentBudgets: [...steps.values()].some(({ body }) => body.kind === 'agent' && body.budget !== null),
     deadlineMs: definition.deadline === undefined ? null : durationMs(definition.deadline),
     limits: limitsOf(context, definition),
     output: definition.output === undefined ? null : template(context, definition.output),

@@ -1,5 +1,5 @@
 // The plan: a definition compiled for the engine. Derived from the definition alone, so it is never stored.
-import type { Definition, Effect, FailureCode, Json, StepDefinition, Thinking } from '@stepfleet/contracts'
+import type { Definition, Effect, FailureCode, Json, RunBudget, StepDefinition, Thinking } from '@stepfleet/contracts'
 
 /** A step and field that an expression mentions, `steps.<step>.<field>`. */
 export interface StepMention {
@@ -91,6 +91,8 @@ export interface AgentBody {
   /** Turns in a row that may ask for the same. */
   maxIdentical: number
   tools: readonly AgentTool[]
+  /** Of all its calls; null: nothing is said. */
+  budget: RunBudget | null
 }
 
 export interface ApprovalBody {
@@ -213,6 +215,8 @@ export interface Plan {
   limited: boolean
   /** Some step has a compensation. */
   compensates: boolean
+  /** Some agent has a budget of its own. */
+  agentBudgets: boolean
   /** From the start of a run. */
   deadlineMs: number | null
   /** Of runs. */

@@ -184,6 +184,90 @@ describe('a budget', () => {
     expect(ledger.counter('run')).toMatchObject({ spent: { tokens }, reserved: { tokens } })
   })
 
+  describe('of an agent', () => {
+    const agent = { model: MODEL, prompt: 'p', tools: ['find'], max_tokens: 100 }
+    const USED = { ...USAGE, inputTokens: 300 }
+    const withOwn = (budget: { tokens?: number; usd?: number }, more = {}) =>
+      budgeted({ a: { agent: { ...agent, budget } }, b: { llm }, ...more }, { tokens: 1e6 })
+
+    it('stops the agent alone; raised, the agent goes on where it was', () => {
+      const { w, ledger, settle } = withOwn({ tokens: 600 })
+      w.start()
+      w.done('b')
+      w.done('a/turn-1/llm', calls(['find']), { usage: USED })
+      settle()
+      // what `b` used is none of the agent's
+      expect(ledger.counter('agent')).toMatchObject({ spent: { tokens: 305 } })
+      expect(w.done('a/turn-1/tool-0')).toContain('step.escalated a/turn-2/llm budget_exceeded')
+      expect(w.step('a/turn-2/llm').failure?.message).toMatch(
+        /^the budget of the agent is 600 tokens: 305 tokens is spent/,
+      )
+      w.reload('snapshot')
+      expect(w.raise({ tokens: 5_000 })).toContain('step.escalated a/turn-2/llm budget_exceeded')
+      w.reload('journal')
+      expect(w.raise({ tokens: 2_000 }, 'a')).toEqual([
+        'step.budget_raised a',
+        'escalation.resolved a/turn-2/llm retry',
+        'step.retried a/turn-2/llm',
+        'step.dispatched a/turn-2/llm 1.1',
+      ])
+      w.reload('snapshot')
+      expect(w.done('a/turn-2/llm', { text: 'done', tools: [] })).toContain('run.completed')
+      settle()
+      expect(ledger.counter('agent')).toEqual({
+        spent: { tokens: 320, microUsd: 70 },
+        reserved: { tokens: 0, microUsd: 0 },
+      })
+    })
+
+    it('holds beside that of its run, and for each item alone', () => {
+      const { w, ledger } = budgeted(
+        { a: { agent: { ...agent, budget: { tokens: 600 } }, each: { in: [1, 2] } } },
+        { tokens: 1e6 },
+      )
+      const asked: (string | undefined)[] = []
+      const before = w.answer
+      w.answer = (ask) => {
+        if (ask.kind === 'budget') asked.push(ask.agent)
+        return before(ask)
+      }
+      w.start()
+      expect(asked).toEqual(['a[0]', 'a[1]'])
+      expect(ledger.counter('run').reserved).toEqual(ledger.counter('agent').reserved)
+    })
+
+    it('is counted where the run has none, and asks nothing for the others', () => {
+      const w = new World(workflow({ a: { agent: { ...agent, budget: { usd: 1 } } }, b: { llm } }), TOOLS)
+      const asked: string[] = []
+      w.answer = (ask) => {
+        if (ask.kind === 'budget') asked.push(...ask.caps.map(({ scope }) => `${scope} of ${ask.agent}`))
+        return { kind: 'budget', granted: true }
+      }
+      w.start()
+      expect(asked).toEqual(['agent of a'])
+      w.done('a/turn-1/llm', calls(['find']))
+      expect(w.others).toContainEqual(expect.objectContaining({ kind: 'settle', holder: 'a/turn-1/llm.1.1' }))
+    })
+
+    it('is raised only where there is one', () => {
+      const { w } = withOwn({ tokens: 600 })
+      w.start()
+      const refusals = [
+        ['b', { tokens: 5 }, 'step b has no budget of its own; it spends that of the run'],
+        ['a/turn-1/llm', { tokens: 5 }, 'step a/turn-1/llm has no budget of its own; it spends that of the run'],
+        ['zz', { tokens: 5 }, 'the run has no step zz'],
+        ['a', { per_day: { tokens: 5 } }, 'only a workflow has a budget per day'],
+      ] as const
+      for (const [path, budget, message] of refusals) {
+        expect(w.raise(budget, path)).toEqual([])
+        expect(w.verdict).toMatchObject({ status: 'refused', message })
+      }
+      w.skip('a')
+      w.raise({ tokens: 5_000 }, 'a')
+      expect(w.verdict).toMatchObject({ status: 'refused', code: 'step_ended' })
+    })
+  })
+
   it('is not asked where there is none', () => {
     const w = new World(workflow({ a: { llm } }), TOOLS)
     const asked: string[] = []

@@ -171,8 +171,8 @@ export class World {
     return [...this.state.steps.values()].filter((step) => step.phase === 'scheduled').map((step) => step.path)
   }
 
-  raise(budget: CommandOf<'budget'>['budget']): string[] {
-    return this.give({ type: 'budget', ...this.#base(ANN), budget })
+  raise(budget: CommandOf<'budget'>['budget'], path?: string): string[] {
+    return this.give({ type: 'budget', ...this.#base(ANN), budget, path })
   }
 
   signal(name: string, payload: Json): string[] {

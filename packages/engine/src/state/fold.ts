@@ -281,6 +281,10 @@ const folders: Folders = {
     else state.signals.set(event.name, [event.payload])
     wakeListener(state, event.name)
   },
+  'step.budget_raised': (state, event) => {
+    const step = stepOf(state, event.path, event.atMs)
+    step.budget = { ...step.budget, ...event.budget }
+  },
   'run.budget_raised': (state, event) => {
     const before = state.budget
     const perDay = { ...before?.per_day, ...event.budget.per_day }

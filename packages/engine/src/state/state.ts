@@ -13,6 +13,7 @@ import type {
   Opening,
   Parent,
   Payload,
+  RunBudget,
   RunStatus,
   StepStatus,
   Usage,
@@ -119,6 +120,8 @@ export interface StepState {
   editedAfter: number
   output: Payload | null
   failure: Failure | null
+  /** An agent's, as a person has raised it; null: as its definition says. */
+  budget: RunBudget | null
   /** The model it went on with; null: the one of its definition. */
   model: string | null
   /** What is done in its place, and why; null: nothing is. */
@@ -380,6 +383,7 @@ export const blankStep = (path: string, atMs: number): StepState => {
     editedAfter: 0,
     output: null,
     failure: null,
+    budget: null,
     model: null,
     fallback: null,
     fallbacks: 0,

@@ -90,6 +90,25 @@ export const budgetsConformance = (name: string, make: () => Promise<BudgetsHarn
       expect(await budgets.reserve(NS, call('a.1.1', { run: 'r2', caps }))).toEqual({ granted: true })
     })
 
+    it('holds for one agent of one run', async () => {
+      const caps: Reservation['caps'] = [
+        { scope: 'agent', tokens: 25, microUsd: null },
+        { scope: 'run', tokens: 1_000, microUsd: null },
+      ]
+      const of = (agent: string, holder: string, run = 'r1') => budgets.reserve(NS, call(holder, { run, agent, caps }))
+      for (const holder of ['a.1.1', 'a.2.1']) expect(await of('a', holder)).toEqual({ granted: true })
+      const over = { scope: 'agent', unit: 'tokens', cap: 25, spent: 0, reserved: 20, needed: 10 }
+      expect(await of('a', 'a.3.1')).toEqual({ granted: false, over, pending: true })
+      expect(await of('b/iter-1', 'b.1.1')).toEqual({ granted: true })
+      expect(await of('a', 'a.3.1', 'r2')).toEqual({ granted: true })
+      await budgets.settle(NS, 'r1', 'a.1.1', { tokens: 20, microUsd: 0 })
+      await budgets.settle(NS, 'r1', 'a.2.1', null)
+      expect(await of('a', 'a.3.1')).toMatchObject({ over: { spent: 30, reserved: 0 }, pending: false })
+      await budgets.settle(NS, 'r1', 'a.2.1', { tokens: 1, microUsd: 0 })
+      expect(await of('a', 'a.3.1')).toMatchObject({ over: { spent: 21 } })
+      expect(await budgets.ofRun(NS, 'r1')).toMatchObject({ spent: { tokens: 21 }, reserved: { tokens: 10 } })
+    })
+
     it('holds for the whole namespace, and for no other', async () => {
       const caps: Reservation['caps'] = [{ scope: 'namespace', tokens: 15, microUsd: null }]
       expect(await budgets.reserve(NS, call('a.1.1', { caps }))).toEqual({ granted: true })

@@ -11,10 +11,10 @@ export const createMemoryBudgets = (nowMs: () => number): FleetBudgets => {
   }
   const spendOf = (ns: string, name: string) => structuredClone(ledgerOf(ns).counter(name))
   return {
-    reserve: async (ns, { run, workflow, holder, caps, tokens, microUsd }) => {
+    reserve: async (ns, { run, workflow, agent = '', holder, caps, tokens, microUsd }) => {
       const day = dayOf(nowMs())
       const counted = caps.map((cap) => ({
-        name: counterOf(cap.scope, { run, workflow, day }),
+        name: counterOf(cap.scope, { run, workflow, agent, day }),
         scope: cap.scope,
         cap,
       }))
@@ -22,7 +22,8 @@ export const createMemoryBudgets = (nowMs: () => number): FleetBudgets => {
       return answer.granted ? { granted: true } : { granted: false, over: answer.over, pending: answer.pending }
     },
     settle: async (ns, run, holder, used) => ledgerOf(ns).settle(`${run}/${holder}`, used),
-    ofRun: async (ns, run) => spendOf(ns, counterOf('run', { run, workflow: '', day: '' })),
-    ofWorkflow: async (ns, workflow) => spendOf(ns, counterOf('workflow', { run: '', workflow, day: dayOf(nowMs()) })),
+    ofRun: async (ns, run) => spendOf(ns, counterOf('run', { run, workflow: '', agent: '', day: '' })),
+    ofWorkflow: async (ns, workflow) =>
+      spendOf(ns, counterOf('workflow', { run: '', workflow, agent: '', day: dayOf(nowMs()) })),
   }
 }

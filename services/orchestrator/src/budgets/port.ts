@@ -11,9 +11,11 @@ export interface Amount {
 export interface Reservation extends Amount {
   run: string
   workflow: string
+  /** Path of the agent whose own cap is among them. */
+  agent?: string | undefined
   /** One delivery of one attempt of a step, unique within its run. */
   holder: string
-  /** Those of the run and of its workflow that hold, and of the namespace. */
+  /** Those of the agent, the run and its workflow that hold, and of the namespace. */
   caps: readonly BudgetCap[]
 }
 
@@ -45,12 +47,19 @@ export interface FleetBudgets {
 /** A day of UTC, `2026-11-21`. */
 export const dayOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 10)
 
+/** Whose counters; `agent` is a path, or empty. */
+export interface Whose {
+  run: string
+  workflow: string
+  agent: string
+  day: string
+}
+
 /** Name of the counter of a scope, below the budgets of its namespace. */
-export const counterOf = (
-  scope: BudgetCap['scope'],
-  { run, workflow, day }: { run: string; workflow: string; day: string },
-): string => {
+export const counterOf = (scope: BudgetCap['scope'], { run, workflow, agent, day }: Whose): string => {
   switch (scope) {
+    case 'agent':
+      return `agent:${run}/${agent}`
     case 'run':
       return `run:${run}`
     case 'workflow':

@@ -4,7 +4,7 @@ import type { BudgetCap } from '@stepfleet/engine'
 import { luaScript, type RedisClient } from '@stepfleet/runtime'
 import type { ClientContext, Result } from 'ioredis'
 import { z } from 'zod'
-import { counterOf, dayOf, type FleetBudgets, type Spend } from './port.ts'
+import { counterOf, dayOf, type FleetBudgets, type Spend, type Whose } from './port.ts'
 
 declare module 'ioredis' {
   interface RedisCommander<Context extends ClientContext> {
@@ -18,24 +18,19 @@ const DAY_MS = 86_400_000
 const DAY_COUNTER_MS = 3 * DAY_MS
 /** As long as a run may live. */
 const RUN_COUNTER_MS = 90 * DAY_MS
-const SCOPES: readonly BudgetCap['scope'][] = ['run', 'workflow', 'namespace']
+/** In the order of the scripts' keys. */
+const SCOPES: readonly BudgetCap['scope'][] = ['run', 'workflow', 'namespace', 'agent']
 
 const refusedSchema = z.tuple([z.literal(0), z.int(), z.enum(['tokens', 'usd']), z.int(), z.int(), z.int()])
 const answerSchema = z.union([z.tuple([z.literal(1)]), refusedSchema])
-
-interface Whose {
-  run: string
-  workflow: string
-  day: string
-}
 
 /**
  * Budgets over a connection that stays its maker's to close. Connection errors reject with ioredis's errors. A call that
  * is sent again does nothing more.
  */
 export const createRedisBudgets = (client: RedisClient): FleetBudgets => {
-  client.defineCommand('sfReserve', luaScript(new URL('./lua/reserve.4.lua', import.meta.url)))
-  client.defineCommand('sfSettle', luaScript(new URL('./lua/settle.4.lua', import.meta.url)))
+  client.defineCommand('sfReserve', luaScript(new URL('./lua/reserve.5.lua', import.meta.url)))
+  client.defineCommand('sfSettle', luaScript(new URL('./lua/settle.5.lua', import.meta.url)))
 
   const keysOf = (ns: string, whose: Whose): string[] => [
     budgetKey(ns, `held:${whose.run}`),
@@ -52,15 +47,15 @@ export const createRedisBudgets = (client: RedisClient): FleetBudgets => {
   }
 
   return {
-    reserve: async (ns, { run, workflow, holder, caps, tokens, microUsd }) => {
+    reserve: async (ns, { run, workflow, agent = '', holder, caps, tokens, microUsd }) => {
       const day = await today()
       const limits = SCOPES.flatMap((scope) => {
         const cap = caps.find((one) => one.scope === scope)
         return cap ? ['1', `${cap.tokens ?? ''}`, `${cap.microUsd ?? ''}`] : ['0', '', '']
       })
-      const about = [holder, `${tokens}`, `${microUsd}`, day, `${DAY_COUNTER_MS}`, `${RUN_COUNTER_MS}`, workflow]
+      const about = [holder, `${tokens}`, `${microUsd}`, day, `${DAY_COUNTER_MS}`, `${RUN_COUNTER_MS}`, workflow, agent]
       const answer = answerSchema.parse(
-        await client.sfReserve(...keysOf(ns, { run, workflow, day }), ...about, ...limits),
+        await client.sfReserve(...keysOf(ns, { run, workflow, agent, day }), ...about, ...limits),
       )
       if (answer.length === 1) return { granted: true }
       const [, counter, unit, cap, spent, reserved] = answer
@@ -72,12 +67,12 @@ export const createRedisBudgets = (client: RedisClient): FleetBudgets => {
       const held = budgetKey(ns, `held:${run}`)
       const entry = await client.hget(held, holder)
       if (entry === null) return
-      const [, , , day = '', , workflow = ''] = entry.split(' ')
-      const keys = keysOf(ns, { run, workflow, day })
+      const [, , , day = '', , workflow = '', agent = ''] = entry.split(' ')
+      const keys = keysOf(ns, { run, workflow, agent, day })
       await client.sfSettle(...keys, holder, `${used?.tokens ?? ''}`, `${used?.microUsd ?? ''}`)
     },
-    ofRun: (ns, run) => spendOf(budgetKey(ns, counterOf('run', { run, workflow: '', day: '' }))),
+    ofRun: (ns, run) => spendOf(budgetKey(ns, counterOf('run', { run, workflow: '', agent: '', day: '' }))),
     ofWorkflow: async (ns, workflow) =>
-      spendOf(budgetKey(ns, counterOf('workflow', { run: '', workflow, day: await today() }))),
+      spendOf(budgetKey(ns, counterOf('workflow', { run: '', workflow, agent: '', day: await today() }))),
   }
 }

@@ -19,9 +19,10 @@ export interface BudgetDeps {
 }
 
 export const createDrivenBudgets = ({ budgets, store, engine, perDay }: BudgetDeps): Budgets => ({
-  answer: async ({ ns, run }, { workflow, holder, tokens, microUsd, caps }) => {
+  answer: async ({ ns, run }, { workflow, agent, holder, tokens, microUsd, caps }) => {
     const all: BudgetCap[] = perDay === null ? caps : [...caps, { scope: 'namespace', ...perDay }]
-    return { kind: 'budget', ...(await budgets.reserve(ns, { run, workflow, holder, tokens, microUsd, caps: all })) }
+    const whose = { run, workflow, agent, holder }
+    return { kind: 'budget', ...(await budgets.reserve(ns, { ...whose, tokens, microUsd, caps: all })) }
   },
   leave: async ({ ns, run }, { holder, used, next }) => {
     await budgets.settle(ns, run, holder, used)

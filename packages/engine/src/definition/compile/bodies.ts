@@ -120,6 +120,7 @@ const agent = (context: Context, body: Agent): AgentBody => ({
   maxTurns: body.max_turns ?? DEFAULT_MAX_TURNS,
   maxIdentical: body.max_identical ?? DEFAULT_MAX_IDENTICAL,
   tools: (body.tools ?? []).map((entry) => agentTool(context, entry)),
+  budget: body.budget ?? null,
 })
 
 const approval = (context: Context, body: NonNullable<StepDefinition['approval']>): ApprovalBody => ({

@@ -68,6 +68,7 @@ const FIELDS: ReadonlyMap<string, { what: string; names: readonly string[] }> = 
   ['steps.*.cache', { what: 'cache', names: keys(cacheSchema.shape) }],
   ['steps.*.on_failure', { what: 'on_failure', names: ['use'] }],
   ['budget', { what: 'budget', names: keys(budgetSchema.shape) }],
+  ['steps.*.agent.budget', { what: 'the budget of an agent', names: ['usd', 'tokens'] }],
   ['budget.per_day', { what: 'a budget of a day', names: ['usd', 'tokens'] }],
   ['concurrency', { what: 'concurrency', names: keys(concurrencySchema.shape) }],
 ])

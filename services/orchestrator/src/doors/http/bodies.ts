@@ -13,6 +13,7 @@ import {
   parseDurationMs,
   problemErrorSchema,
   problemSchema,
+  runBudgetSchema,
   runIdSchema,
   runStatusSchema,
   runSummarySchema,
@@ -99,6 +100,10 @@ export const reasonBodySchema = z.strictObject({ by, reason }).nullish()
 export const cancelBodySchema = z.strictObject({ by, reason, compensate: z.boolean().optional() }).nullish()
 /** New caps; those that are not named stay. */
 export const budgetBodySchema = budgetSchema.extend({ by, reason })
+/** As above, of an agent. */
+export const agentBudgetBodySchema = runBudgetSchema
+  .extend({ by, reason })
+  .refine(({ usd, tokens }) => usd !== undefined || tokens !== undefined, 'name `usd`, `tokens` or both')
 export const retryBodySchema = z.strictObject({ by, reason, edit: editSchema.optional() }).nullish()
 export const overrideBodySchema = z.strictObject({ by, reason, output: jsonSchema })
 export const approveBodySchema = z.strictObject({ by, reason, edits: jsonSchema.optional() }).nullish()

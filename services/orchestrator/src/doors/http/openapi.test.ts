@@ -81,7 +81,7 @@ describe('the OpenAPI page', () => {
     const listed = Object.entries(paths)
       .flatMap(([path, methods]) => Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`))
       .sort()
-    const steps = ['approve', 'override', 'reject', 'retry', 'skip'].map(
+    const steps = ['approve', 'budget', 'override', 'reject', 'retry', 'skip'].map(
       (verb) => `POST /v1/runs/{id}/steps/{path}/${verb}`,
     )
     const run = ['cancel', 'pause', 'resume', 'budget', 'signals/{name}'].map((verb) => `POST /v1/runs/{id}/${verb}`)

@@ -10,6 +10,7 @@ import {
 import { parsePath } from '@stepfleet/engine'
 import type { JsonSchema } from '../../schemas.ts'
 import {
+  agentBudgetBodySchema,
   approveBodySchema,
   overrideBodySchema,
   RUN_BODY_LIMIT,
@@ -142,6 +143,31 @@ const retryRoutes = (app: Door, context: HttpContext): void => {
   )
 }
 
+const budgetRoute = (app: Door, context: HttpContext): void => {
+  app.post(
+    '/runs/:id/steps/:path/budget',
+    {
+      bodyLimit: DECISION_BODY_LIMIT,
+      schema: {
+        ...schemaOf('Set new caps of an agent that has a budget: what the old ones stopped is tried again'),
+        body: agentBudgetBodySchema,
+      },
+    },
+    async (request, reply) => {
+      const { path, call } = stepCall(request, 'budget')
+      const { usd, tokens } = request.body
+      const answer = await sendCommand(context, call, (base) => ({
+        ...base,
+        ...decision(request.body),
+        type: 'budget',
+        path,
+        budget: { usd, tokens },
+      }))
+      return reply.code(answer.code).send(answer.body)
+    },
+  )
+}
+
 const approvalRoutes = (app: Door, context: HttpContext): void => {
   app.post(
     '/runs/:id/steps/:path/approve',
@@ -184,4 +210,5 @@ export const stepRoutes = (app: Door, context: HttpContext): void => {
   retryRoutes(app, context)
   overrideRoute(app, context)
   approvalRoutes(app, context)
+  budgetRoute(app, context)
 }

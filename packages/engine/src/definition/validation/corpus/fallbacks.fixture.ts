@@ -2,6 +2,7 @@
 // biome-ignore-all lint/suspicious/noTemplateCurlyInString: expressions are written so
 import { type Case, http, llm, MODEL, steps } from './builders.fixture.ts'
 
+const agent = (more: Record<string, unknown>) => ({ agent: { model: MODEL, prompt: 'x', ...more } })
 const UNPRICED = 'anthropic/claude-zero'
 
 export const FALLBACKS: Case[] = [
@@ -118,6 +119,22 @@ export const FALLBACKS: Case[] = [
     errors: [
       ['steps.a.llm.model', 'unpriced_model'],
       ['steps.b.fallback.llm.fallback.0', 'unpriced_model'],
+    ],
+  },
+  {
+    what: 'budgets of agents',
+    definition: steps({
+      a: agent({ model: UNPRICED, budget: { usd: 1 } }),
+      b: agent({ budget: {} }),
+      c: agent({ budget: { per_day: { usd: 1 } } }),
+      d: agent({ model: UNPRICED, budget: { tokens: 1 } }),
+      e: { tool: 'x', fallback: agent({ budget: { dollars: 1 } }) },
+    }),
+    errors: [
+      ['steps.a.agent.model', 'unpriced_model'],
+      ['steps.b.agent.budget', 'missing_field'],
+      ['steps.c.agent.budget.per_day', 'unknown_field'],
+      ['steps.e.fallback.agent.budget.dollars', 'unknown_field'],
     ],
   },
   {

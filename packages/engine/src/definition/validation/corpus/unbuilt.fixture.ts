@@ -42,15 +42,11 @@ export const UNBUILT: Case[] = [
         agent: {
           model: MODEL,
           prompt: 'x',
-          budget: {},
           tools: [{ name: 'ask', description: 'd', input: { type: 'object' }, tool: 'mcp.ask' }],
         },
       },
     }),
-    errors: [
-      ['steps.a.agent.budget', 'not_supported_yet'],
-      ['steps.a.agent.tools.0.tool', 'not_supported_yet'],
-    ],
+    errors: [['steps.a.agent.tools.0.tool', 'not_supported_yet']],
   },
   {
     what: 'an unbuilt name',
