@@ -15,10 +15,13 @@ export type QueuePayload = { llm: Task; tool: Task; escalations: EscalationNotic
 
 export const ESCALATIONS_QUEUE = 'escalations'
 
-/** The queue of a model, `llm.<provider>.<model>`. `model` is `<provider>/<model>`; `:` is not allowed in a queue name. */
+/**
+ * The queue of a model, `llm.<provider>.<model>`. `model` is `<provider>/<model>`. BullMQ allows no `:` in a name; no model
+ * has a `~`, so two models never share a queue.
+ */
 export const llmQueue = (model: string): string => {
   const cut = model.indexOf('/')
-  return `llm.${model.slice(0, cut)}.${model.slice(cut + 1).replaceAll(':', '_')}`
+  return `llm.${model.slice(0, cut)}.${model.slice(cut + 1).replaceAll(':', '~')}`
 }
 
 /** The queue of a tool: `tool.http` for the built-in, `tool.module` for every module tool. */

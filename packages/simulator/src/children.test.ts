@@ -59,7 +59,7 @@ test('a child that is not there, and one that does not take its input, is refuse
   expect(run.waiting[0]?.why).toContain("give workflows['research'] or mocks['get']")
   const wrong = await simulate(PARENT, { input: { no: 'text' }, workflows: { research: CHILD } })
   expect(wrong.waiting[0]?.why).toContain(
-    'child_refused: the input of research does not fit: input.topic must be string',
+    'child_refused: the input of research does not fit: input.topic: must be string',
   )
 })
 

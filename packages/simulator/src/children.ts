@@ -1,8 +1,8 @@
 // Child workflows: real ones of the same world, or mocked ones that only have a result.
 import { type ChildResult, failure } from '@stepfleet/contracts'
 import { type ChildStart, childEnded, isEnded, parsePath } from '@stepfleet/engine'
+import { inWords } from '@stepfleet/schemas'
 import { below, type Prefix, stepNames, taskNames } from './names.ts'
-import { inWords } from './schema-checks.ts'
 import { calledName, ENGINE, jsonOf, type SimulatedRun } from './simulated-run.ts'
 import { mockCall } from './worker.ts'
 import { findWorkflow, type PlannedWorkflow } from './workflows.ts'
@@ -76,7 +76,7 @@ const lookUp = (world: World, child: ChildStart, names: readonly string[]): Plan
   if (!found) return `there is no workflow ${workflow}: give workflows['${workflow}'] or mocks['${names.at(-1)}']`
   const schema = found.plan.definition.input
   const wrong = schema ? world.parts.checks.check(schema, jsonOf(child.input), 'input') : []
-  return wrong.length > 0 ? `the input of ${workflow} does not fit: ${inWords(wrong)}` : found
+  return wrong.length > 0 ? `the input of ${workflow} does not fit: ${inWords(wrong, 3).join('; ')}` : found
 }
 
 /** A child run that a run asked for: by a fault, a mock, or a workflow that is there; else it is refused. */

@@ -1,8 +1,8 @@
 // Made-up values fit the schemas they are made for.
 import type { Json } from '@stepfleet/contracts'
+import { createSchemaChecks, type JsonSchema } from '@stepfleet/schemas'
 import { expect, test } from 'vitest'
 import { invent } from './invent.ts'
-import { createSchemaChecks, type JsonSchema } from './schema-checks.ts'
 
 const TREE = {
   type: 'object',

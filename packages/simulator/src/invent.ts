@@ -1,7 +1,7 @@
 // Makes up a value for a JSON Schema, for a model that nobody has mocked: the same value each time, and small. Every
 // property is there, so that what comes after finds what it mentions; a list that may have one item has one.
 import type { Json } from '@stepfleet/contracts'
-import type { JsonSchema } from './schema-checks.ts'
+import type { JsonSchema } from '@stepfleet/schemas'
 
 const FORMATS: Readonly<Record<string, string>> = {
   'date-time': '2026-01-01T00:00:00Z',

@@ -35,7 +35,7 @@ test('a mock that breaks the output schema fails as a model that answers so woul
   const run = await simulate(definition, { mocks: { judge: { score: 0 } } })
   expect(run.failure).toMatchObject({
     code: 'malformed_output',
-    message: expect.stringContaining('score must be >= 1'),
+    message: expect.stringContaining('score: must be >= 1'),
   })
   expect(run.steps[0]).toMatchObject({ path: 'judge', status: 'failed', attempts: 2 })
 })

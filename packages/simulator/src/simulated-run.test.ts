@@ -1,9 +1,10 @@
 // A simulated run notices when its journal and its state tell two stories, and when a law is broken.
+
+import { createSchemaChecks } from '@stepfleet/schemas'
 import { expect, test } from 'vitest'
 import { Faults } from './faults.ts'
 import { Mocks } from './mocks.ts'
 import { People } from './people.ts'
-import { createSchemaChecks } from './schema-checks.ts'
 import type { SimulatedRun } from './simulated-run.ts'
 import { workflow } from './workflow.fixture.ts'
 import { planWorkflows } from './workflows.ts'

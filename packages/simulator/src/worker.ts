@@ -12,13 +12,13 @@ import {
   type Usage,
 } from '@stepfleet/contracts'
 import { parsePath } from '@stepfleet/engine'
+import { inWords, type JsonSchema, type SchemaChecks } from '@stepfleet/schemas'
 import { InvalidOptions } from './errors.ts'
 import { estimateUsage } from './estimate.ts'
 import type { Faults } from './faults.ts'
 import { invent } from './invent.ts'
 import type { Mocks, Said } from './mocks.ts'
 import type { MockCall } from './options.ts'
-import { inWords, type JsonSchema, type SchemaChecks } from './schema-checks.ts'
 import { jsonOf, type SimulatedRun } from './simulated-run.ts'
 
 export interface WorkerParts {
@@ -113,7 +113,7 @@ const tool = async (parts: WorkerParts, { task, names, call }: Job): Promise<Ans
   const { tool: name } = toolInputSchema.parse(jsonOf(task.input))
   const schema = parts.tools.get(name)?.spec.input
   const wrong = isRecord(schema) ? parts.checks.check(schema, call.input, '') : []
-  if (wrong.length > 0) return failed(task, failure('tool_input_invalid', `${name}: ${inWords(wrong)}`))
+  if (wrong.length > 0) return failed(task, failure('tool_input_invalid', `${name}: ${inWords(wrong, 3).join('; ')}`))
   const said = await parts.mocks.ask(names, call)
   if (!said) {
     parts.assume(call.path)
@@ -147,7 +147,7 @@ const assumed = (parts: WorkerParts, input: LlmInput, call: MockCall): Said => {
   const wrong = parts.checks.check(input.output, made, '')
   if (wrong.length === 0) return { kind: 'value', value: made }
   throw new InvalidOptions(
-    `nothing that fits the output schema of ${call.step} could be made up (${inWords(wrong)}): give mocks['${call.step}']`,
+    `nothing that fits the output schema of ${call.step} could be made up (${inWords(wrong, 3).join('; ')}): give mocks['${call.step}']`,
   )
 }
 
@@ -177,7 +177,10 @@ const fitting = (
   const value = said.kind === 'text' ? said.text : said.value
   if (output) {
     const wrong = checks.check(output, value, '')
-    return { value, wrong: wrong.length === 0 ? null : `the answer does not fit its schema: ${inWords(wrong)}` }
+    return {
+      value,
+      wrong: wrong.length === 0 ? null : `the answer does not fit its schema: ${inWords(wrong, 3).join('; ')}`,
+    }
   }
   if (typeof value !== 'string') return { value, wrong: 'without an output schema a model answers with text' }
   // silence is never success
@@ -191,6 +194,6 @@ const fittingText = (checks: SchemaChecks, schema: JsonSchema, text: string): { 
   const whole = { text }
   const wrong = checks.check(schema, whole, '')
   if (wrong.length === 0) return { value: whole, wrong: null }
-  const why = read ? inWords(checks.check(schema, read.value, '')) : 'it is not JSON'
+  const why = read ? inWords(checks.check(schema, read.value), 3).join('; ') : 'it is not JSON'
   return { value: text, wrong: `the answer does not fit its schema: ${why}` }
 }

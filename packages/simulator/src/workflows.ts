@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { Json, ProblemError } from '@stepfleet/contracts'
 import { canonicalJson, compile, type Plan, validate } from '@stepfleet/engine'
+import { createSchemaChecks, schemaErrors } from '@stepfleet/schemas'
 import { InvalidDefinition } from './errors.ts'
 
 export interface PlannedWorkflow {
@@ -16,8 +17,9 @@ const planned = (
   problems: ProblemError[],
 ): PlannedWorkflow | null => {
   const checked = validate(raw)
-  if (!checked.ok) {
-    for (const problem of checked.errors) {
+  const errors = checked.ok ? schemaErrors(checked.definition, createSchemaChecks()) : checked.errors
+  if (!checked.ok || errors.length > 0) {
+    for (const problem of errors) {
       const path = [place, problem.path].filter((part) => part !== '').join('.')
       problems.push({ ...problem, path })
     }

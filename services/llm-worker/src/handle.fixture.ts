@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { defaultPrices, type Failure, type LlmInput, type Usage } from '@stepfleet/contracts'
 import { TaskFailure, type TaskHandler } from '@stepfleet/runtime'
+import { createSchemaChecks } from '@stepfleet/schemas'
 import { type LedgerEntry, type Script, type ScriptedModel, startScriptedModel } from '@stepfleet/scripted-model'
 import { createConversations } from './conversation.ts'
 import { createHandler } from './handle.ts'
 import { createAnthropic } from './providers/anthropic.ts'
-import { createSchemaChecks } from './schema-check.ts'
 import { contextOf } from './task.fixture.ts'
 
 export interface Timers {

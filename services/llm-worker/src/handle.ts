@@ -10,12 +10,12 @@ import {
   type Usage,
 } from '@stepfleet/contracts'
 import { type TaskContext, TaskFailure, type TaskHandler, type TaskResult } from '@stepfleet/runtime'
+import type { SchemaChecks } from '@stepfleet/schemas'
 import type { Conversations } from './conversation.ts'
 import { countsAgainstDependency, failureOf } from './failure.ts'
 import { type OutputContract, outputContract, repairPrompt } from './output.ts'
 import { assertFitsContext } from './providers/context-windows.ts'
 import { addUsage, type ModelAnswer, type ModelProvider, type ModelRequest } from './providers/provider.ts'
-import type { SchemaChecks } from './schema-check.ts'
 
 export interface HandlerOptions {
   providers: readonly ModelProvider[]

@@ -1,12 +1,12 @@
 // The llm-worker process: answers llm tasks and the turns of agents.
 import { readFileSync } from 'node:fs'
 import { createLifecycle, createLogger, redactValues, startHealth, startTaskWorker } from '@stepfleet/runtime'
+import { createSchemaChecks } from '@stepfleet/schemas'
 import { z } from 'zod'
 import { providersIn, readPrices, readSettings } from './config.ts'
 import { createConversations } from './conversation.ts'
 import { createHandler } from './handle.ts'
 import { createProvider } from './providers/create.ts'
-import { createSchemaChecks } from './schema-check.ts'
 
 const MIB = 1024 * 1024
 

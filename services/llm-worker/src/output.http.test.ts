@@ -1,9 +1,9 @@
 // Answers that must fit a schema, and the turns of agents, over HTTP.
 import { type FailureCode, failure, type Json, turnOutputSchema } from '@stepfleet/contracts'
+import { createSchemaChecks } from '@stepfleet/schemas'
 import type { StopReason } from '@stepfleet/scripted-model'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { AGENT, type Bench, startBench } from './handle.fixture.ts'
-import { createSchemaChecks } from './schema-check.ts'
 import { contextOf, eventsOf, llmInput, memoryRecord } from './task.fixture.ts'
 
 let bench: Bench
@@ -57,7 +57,7 @@ describe('an output schema', () => {
     ],
   ])('of %s gives a value that fits', async (_name, output) => {
     const result = await bench.handler.run(contextOf(llmInput('Report on tea', { output })))
-    expect(createSchemaChecks().errors(output, result.output)).toEqual([])
+    expect(createSchemaChecks().check(output, result.output)).toEqual([])
     expect(bench.calls()).toHaveLength(1)
   })
 
@@ -82,7 +82,7 @@ describe('an output schema', () => {
     expect(given).toMatchObject({
       code: 'malformed_output',
       class: 'transient',
-      details: { errors: ['the value must be object'] },
+      details: { errors: ['the value: must be object'] },
     })
     expect(bench.handler.countsAgainstDependency(given)).toBe(false)
     expect(bench.calls()).toHaveLength(2)
@@ -100,7 +100,7 @@ describe('an output schema', () => {
     })
     const { output } = await bench.handler.run(contextOf(llmInput('tea', { output: REPORT })))
     expect(output).toEqual({ text: 'x', confidence: 1 })
-    expect(prompts[1]).toMatch(/\/text must NOT have fewer than 1 characters\n- \/confidence must be <= 1/)
+    expect(prompts[1]).toMatch(/- text: must NOT have fewer than 1 characters\n- confidence: must be <= 1/)
   })
 
   it('keeps the price of the first call when the second one fails', async () => {

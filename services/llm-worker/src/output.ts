@@ -2,7 +2,7 @@
 import { transformJSONSchema } from '@anthropic-ai/sdk/lib/transform-json-schema'
 import { failure, type Json } from '@stepfleet/contracts'
 import { TaskFailure } from '@stepfleet/runtime'
-import type { JsonSchema, SchemaChecks } from './schema-check.ts'
+import { inWords, type JsonSchema, type SchemaChecks } from '@stepfleet/schemas'
 
 /** How an answer is asked for and read. */
 export interface OutputContract {
@@ -105,7 +105,7 @@ const parse = (text: string): { value: Json } | null => {
 export const outputContract = (schema: JsonSchema, checks: SchemaChecks): OutputContract => {
   const errorsOf = (value: Json): string[] => {
     try {
-      return checks.errors(schema, value)
+      return inWords(checks.check(schema, value))
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
       throw new TaskFailure(failure('bad_request', `the output schema cannot be used: ${why}`))

@@ -15,6 +15,7 @@ import {
   readPrices,
   startHealth,
 } from '@stepfleet/runtime'
+import { createSchemaChecks } from '@stepfleet/schemas'
 import { WORKFLOW_RUNTIME } from 'stepfleet'
 import { createRedisBudgets } from './budgets/redis-budgets.ts'
 import { ThreadedCodeHost } from './code/host.ts'
@@ -29,7 +30,6 @@ import { createDrivenLimits } from './drive/limits.ts'
 import { createOutside } from './drive/outside.ts'
 import { Plans } from './drive/plans.ts'
 import { createRedisLimits } from './limits/redis-limits.ts'
-import { createSchemaChecks } from './schemas.ts'
 import { checkShards, createRedisStore } from './store/redis-store.ts'
 import { viewRun } from './views/run-view.ts'
 

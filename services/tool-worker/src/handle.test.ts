@@ -1,14 +1,13 @@
 // The handler: which tool is called with what, and what becomes of its result.
 import { effectKey, type Failure, type Json, type Task } from '@stepfleet/contracts'
 import { createLogger, type TaskContext, TaskFailure } from '@stepfleet/runtime'
-import { Ajv2020 } from 'ajv/dist/2020.js'
 import { defineTool, type Tool, type ToolContext, ToolError } from 'stepfleet'
 import { afterAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { createHandler } from './handle.ts'
 import { createSecrets } from './secrets.ts'
 import { createEgress } from './tools/egress.ts'
-import type { Check, LoadedTool } from './tools/registry.ts'
+import { checkOf, type LoadedTool } from './tools/registry.ts'
 
 const egress = createEgress({ allow: [] })
 afterAll(() => egress.close())
@@ -17,14 +16,12 @@ const secrets = createSecrets({ values: new Map([['TOKEN', 'canary-token']]), di
 const lines: string[] = []
 const logger = createLogger('test', 'debug', { write: (line: string) => void lines.push(line) })
 
-const loaded = (tool: Tool): LoadedTool => {
-  const checkOf = ({ parse, jsonSchema }: NonNullable<Tool['output']>): Check => {
-    if (parse) return parse
-    const validate = new Ajv2020().compile(jsonSchema)
-    return async (value) => (validate(value) ? { ok: true, value } : { ok: false, problem: 'does not fit' })
-  }
-  return { tool, file: 'test', checkInput: checkOf(tool.input), checkOutput: tool.output ? checkOf(tool.output) : null }
-}
+const loaded = (tool: Tool): LoadedTool => ({
+  tool,
+  file: 'test',
+  checkInput: checkOf(tool.input),
+  checkOutput: tool.output ? checkOf(tool.output) : null,
+})
 
 const handlerOf = (...tools: Tool[]) =>
   createHandler({ registry: new Map(tools.map((tool) => [tool.manifest.spec.name, loaded(tool)])), egress, secrets })

@@ -1,6 +1,7 @@
 // Checks a definition file without any server: its syntax, or else what registration would say.
 import type { Definition } from '@stepfleet/contracts'
 import { validate } from '@stepfleet/engine'
+import { createSchemaChecks, schemaErrors } from '@stepfleet/schemas'
 import { readText } from '../values.ts'
 import { place } from './report.ts'
 import { type Finding, readSource, type Source } from './source.ts'
@@ -23,7 +24,8 @@ export const checkFile = async (file: string): Promise<Checked> => {
   const source = await sourceOf(file)
   if (source.problems.length > 0) return { source, findings: source.problems, definition: null }
   const result = validate(source.value)
-  return result.ok
+  const errors = result.ok ? schemaErrors(result.definition, createSchemaChecks()) : result.errors
+  return result.ok && errors.length === 0
     ? { source, findings: place(source, [], result.warnings), definition: result.definition }
-    : { source, findings: place(source, result.errors, []), definition: null }
+    : { source, findings: place(source, errors, []), definition: null }
 }

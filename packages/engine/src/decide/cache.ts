@@ -23,11 +23,15 @@ const keyOf = (
   return { ok: false, message: input.failure.message }
 }
 
-/** The whole key: by workflow and step, since another step's output would not fit. */
+/**
+ * The whole key: by workflow and step, since another step's output would not fit; and by its confidence, so that an answer
+ * that was sure enough once is not taken where more is asked for now.
+ */
 export const cacheKeyOf = (turn: Turn, path: string, plan: StepPlan, cache: Cache): ReturnType<typeof keyOf> => {
   const key = keyOf(turn, path, cache)
   if (!key?.ok) return key
-  return { ok: true, value: turn.values.digest(canonicalJson([turn.plan.name, plan.id, key.value])) }
+  const sure = plan.confidence ? [plan.confidence.min, plan.confidence.from.source] : []
+  return { ok: true, value: turn.values.digest(canonicalJson([turn.plan.name, plan.id, key.value, ...sure])) }
 }
 
 /** Remembers what a step gives for those that begin in the same turn: it lies in the cache only after the append. */

@@ -109,4 +109,24 @@ describe('cache', () => {
     // what was taken from the cache is not stored again
     expect([two.output('s'), two.others]).toEqual(['from before', []])
   })
+  it('has another place for each confidence: what was sure enough once may not be now', () => {
+    const keyFor = (min: number | null): string => {
+      const from = '${{ output.sure }}'
+      const w = make({
+        s: { tool: 'find', cache: { ttl: '1h' }, ...(min === null ? {} : { confidence: { min, from } }) },
+      })
+      const keys: string[] = []
+      w.answer = (ask) => {
+        if (ask.kind === 'cache') keys.push(ask.key)
+        return { kind: 'cache', found: null }
+      }
+      w.start()
+      w.done('s', { sure: 1 })
+      const stored = w.others.flatMap((one) => (one.kind === 'cache' ? [one.key] : []))
+      expect(stored).toEqual(keys)
+      return keys[0] ?? ''
+    }
+    expect(keyFor(0.5)).toBe(keyFor(0.5))
+    expect(new Set([keyFor(null), keyFor(0.5), keyFor(0.7)]).size).toBe(3)
+  })
 })

@@ -1,10 +1,10 @@
 // A request in our words as the body of OpenAI's Chat Completions API.
 import { failure, type Json, type LlmInput, MAX_TOKENS, type ToolSpec, type ToolUse } from '@stepfleet/contracts'
 import { TaskFailure } from '@stepfleet/runtime'
+import type { JsonSchema } from '@stepfleet/schemas'
 import type OpenAI from 'openai'
 import { z } from 'zod'
 import { instructionOf } from '../output.ts'
-import type { JsonSchema } from '../schema-check.ts'
 import type { ModelMessage, ModelRequest } from './provider.ts'
 
 type Params = OpenAI.Chat.ChatCompletionCreateParamsStreaming

@@ -1,10 +1,10 @@
 // Answers that must fit a schema, and agents, through the handler and each provider: the scripted server refuses what the real API
 // would refuse, and answers with what it was asked for.
 import type { Json } from '@stepfleet/contracts'
+import { createSchemaChecks } from '@stepfleet/schemas'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { createConversations } from '../conversation.ts'
 import { createHandler } from '../handle.ts'
-import { createSchemaChecks } from '../schema-check.ts'
 import { contextOf, eventsOf, llmInput, memoryRecord } from '../task.fixture.ts'
 import { ConformanceBench, SUBJECTS } from './conformance.fixture.ts'
 import { LOOKUP } from './request.fixture.ts'
@@ -41,14 +41,14 @@ describe.each(SUBJECTS)('$name', (subject) => {
     ['anything', {}],
   ])('gives %s that fits', async (_what, output) => {
     const result = await handler().run(contextOf(llmInput('Report on tea', { model, output })))
-    expect(createSchemaChecks().errors(output, result.output)).toEqual([])
+    expect(createSchemaChecks().check(output, result.output)).toEqual([])
     expect(bench.outcomes()).toEqual(['answered'])
   })
 
   it('is asked once more for one that does not', async () => {
     const input = llmInput('[[scripted: malformed times=1]] Report on tea', { model, output: REPORT })
     const { output, usage } = await handler().run(contextOf(input))
-    expect(createSchemaChecks().errors(REPORT, output)).toEqual([])
+    expect(createSchemaChecks().check(REPORT, output)).toEqual([])
     expect(bench.outcomes()).toEqual(['answered', 'answered'])
     expect(usage?.model).toBe(model)
   })
@@ -74,6 +74,6 @@ describe.each(SUBJECTS)('$name', (subject) => {
     )
     expect(second.output).toMatchObject({ toolUses: [] })
     const { text } = second.output as { text: string }
-    expect(createSchemaChecks().errors(REPORT, JSON.parse(text))).toEqual([])
+    expect(createSchemaChecks().check(REPORT, JSON.parse(text))).toEqual([])
   })
 })

@@ -1,8 +1,8 @@
 // docs/guide/code-workflows.md and examples/code: what they show loads, and does what they say.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { createSchemaChecks } from '@stepfleet/schemas'
 import { afterAll, expect, test } from 'vitest'
-import { createSchemaChecks } from '../schemas.ts'
 import { advanced, completed, firstCall, RUNTIME, withFiles } from './code.fixture.ts'
 import { ThreadedCodeHost } from './host.ts'
 import { loadWorkflows } from './load.ts'

@@ -1,8 +1,8 @@
 // Loading a folder of code workflows: what becomes of a file, and what is refused with its place.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createSchemaChecks } from '@stepfleet/schemas'
 import { afterAll, expect, test } from 'vitest'
-import { createSchemaChecks } from '../schemas.ts'
 import { createMemoryStore } from '../store/memory-store.ts'
 import { firstCall, RUNTIME, withFiles } from './code.fixture.ts'
 import { bundleText, readStored } from './definition.ts'

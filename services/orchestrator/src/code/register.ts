@@ -1,5 +1,5 @@
 // Registers the code workflows of a folder: every orchestrator, and every run that begins later, finds them in the store.
-import type { SchemaChecks } from '../schemas.ts'
+import type { SchemaChecks } from '@stepfleet/schemas'
 import type { DefinitionStore } from '../store/port.ts'
 import { keepBundle } from './definition.ts'
 import type { CodeHost } from './host.ts'

@@ -13,8 +13,8 @@ import {
   type Payload,
 } from '@stepfleet/contracts'
 import { type ChildStart, canonicalJson, childEnded } from '@stepfleet/engine'
+import type { SchemaChecks } from '@stepfleet/schemas'
 import { readStored } from '../code/definition.ts'
-import type { SchemaChecks } from '../schemas.ts'
 import type { DefinitionStore, RunReader, StoredDefinition, Submission } from '../store/port.ts'
 
 export interface ChildDeps {

@@ -3,8 +3,7 @@ import { readdir, stat } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { ToolManifest } from '@stepfleet/contracts'
-import { Ajv2020 } from 'ajv/dist/2020.js'
-import addFormats from 'ajv-formats'
+import { createSchemaChecks, inWords } from '@stepfleet/schemas'
 import { type Checked, isTool, type Tool, type ToolCheck } from 'stepfleet'
 
 export type Check = (value: unknown) => Promise<Checked>
@@ -34,23 +33,15 @@ const TOOL_FILE = /\.m?js$/
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
-const createAjv = (): Ajv2020 => {
-  // strict off: a user's schema may carry words of its own; one error is enough and bounds the work
-  const ajv = new Ajv2020({ strict: false, allErrors: false })
-  addFormats.default(ajv)
-  return ajv
-}
+const schemas = createSchemaChecks()
 
-const checkOf = (check: ToolCheck, ajv: Ajv2020): Check => {
-  if (check.parse) return check.parse
-  const validate = ajv.compile(check.jsonSchema)
+export const checkOf = ({ parse, jsonSchema }: ToolCheck): Check => {
+  if (parse) return parse
+  const why = schemas.compileError(jsonSchema)
+  if (why !== null) throw new Error(why)
   return async (value) => {
-    if (validate(value)) return { ok: true, value }
-    const problems = (validate.errors ?? []).map((error) => {
-      const place = error.instancePath.slice(1).replaceAll('/', '.')
-      return `${place ? `${place}: ` : ''}${error.message ?? error.keyword}`
-    })
-    return { ok: false, problem: problems.join('; ') }
+    const problems = schemas.check(jsonSchema, value)
+    return problems.length === 0 ? { ok: true, value } : { ok: false, problem: inWords(problems, 5).join('; ') }
   }
 }
 
@@ -79,10 +70,7 @@ const prepared = (tool: Tool, file: string): LoadedTool => {
   const { name } = tool.manifest.spec
   if (TAKEN.has(name)) throw new ToolLoadError(file, `the name ${name} belongs to a built-in tool`)
   try {
-    // an ajv of its own for each tool: two tools may use the same $id
-    const ajv = createAjv()
-    const checkOutput = tool.output ? checkOf(tool.output, ajv) : null
-    return { tool, file, checkInput: checkOf(tool.input, ajv), checkOutput }
+    return { tool, file, checkInput: checkOf(tool.input), checkOutput: tool.output ? checkOf(tool.output) : null }
   } catch (error) {
     throw new ToolLoadError(file, `schema of ${name}: ${messageOf(error)}`, error)
   }

@@ -11,8 +11,8 @@ import {
   type ToolManifest,
 } from '@stepfleet/contracts'
 import { canonicalJson, validate } from '@stepfleet/engine'
+import { type SchemaChecks, schemaErrors } from '@stepfleet/schemas'
 import { readStored } from '../../code/definition.ts'
-import type { JsonSchema, SchemaChecks } from '../../schemas.ts'
 import { sha256 } from './context.ts'
 import { errorsOfZod, Rejection } from './problems.ts'
 
@@ -40,29 +40,8 @@ export interface Definitions {
 /** Definitions kept by hash; a busy API sees the same few again and again. */
 const MAX_KEPT = 200
 
-/** Every JSON Schema in a definition with its place. */
-const schemasIn = (definition: Definition): { path: string; schema: JsonSchema }[] => {
-  const found: { path: string; schema: JsonSchema }[] = []
-  const add = (path: string, schema: JsonSchema | undefined) => {
-    if (schema) found.push({ path, schema })
-  }
-  add('input', definition.input)
-  for (const { place, step } of allSteps(definition.steps)) {
-    add(`${place}.llm.output`, step.llm?.output)
-    add(`${place}.agent.output`, step.agent?.output)
-    add(`${place}.compensate.llm.output`, step.compensate?.llm?.output)
-    for (const [i, tool] of (step.agent?.tools ?? []).entries())
-      if (typeof tool !== 'string') add(`${place}.agent.tools.${i}.input`, tool.input)
-    if (typeof step.signal === 'object') add(`${place}.signal.schema`, step.signal.schema)
-  }
-  return found
-}
-
 const beyondEngine = (definition: Definition, schemas: SchemaChecks): ProblemError[] => {
-  const errors = schemasIn(definition).flatMap(({ path, schema }): ProblemError[] => {
-    const why = schemas.compileError(schema)
-    return why === null ? [] : [{ path, code: 'invalid_schema', message: `not a JSON Schema (2020-12): ${why}` }]
-  })
+  const errors = schemaErrors(definition, schemas)
   // a run takes the labels of its workflow, so what a run may not have the workflow may not either
   const labels = labelsSchema.safeParse(definition.labels ?? {}, { reportInput: true })
   return labels.success ? errors : [...errors, ...errorsOfZod(labels.error, 'labels', [])]

@@ -1,4 +1,6 @@
 // The HTTP door: the REST API of the orchestrator.
+
+import { createSchemaChecks } from '@stepfleet/schemas'
 import {
   type FastifyBaseLogger,
   type FastifyInstance,
@@ -9,7 +11,6 @@ import {
 } from 'fastify'
 import { serializerCompiler, type ZodTypeProvider } from 'fastify-type-provider-zod'
 import { isLoopback } from '../../config.ts'
-import { createSchemaChecks } from '../../schemas.ts'
 import { RUN_BODY_LIMIT } from './bodies.ts'
 import { commandRoutes, VERDICT_WAIT_MS } from './commands.ts'
 import type { HttpContext, HttpDoorDeps } from './context.ts'

@@ -8,7 +8,7 @@ import {
   turnOutputSchema,
 } from '@stepfleet/contracts'
 import { parsePath } from '@stepfleet/engine'
-import type { JsonSchema } from '../../schemas.ts'
+import type { JsonSchema } from '@stepfleet/schemas'
 import {
   agentBudgetBodySchema,
   approveBodySchema,
