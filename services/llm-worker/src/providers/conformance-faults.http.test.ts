@@ -1,8 +1,12 @@
 // The suite of conformance.fixture.ts for each provider: errors, silence, and calls that are no longer wanted.
+import { queryObjects } from 'node:v8'
 import type { Failure, FailureCode } from '@stepfleet/contracts'
 import type { ErrorKind } from '@stepfleet/scripted-model'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CANCELLED, ConformanceBench, SUBJECTS } from './conformance.fixture.ts'
+
+/** Counting objects makes V8 collect what nobody holds on to first. */
+const collectGarbage = (): void => void queryObjects(AbortController)
 
 describe.each(SUBJECTS)('$name', (subject) => {
   let bench: ConformanceBench
@@ -123,6 +127,19 @@ describe.each(SUBJECTS)('$name', (subject) => {
       const abort = new AbortController()
       const pending = bench.call(bench.provider(), {}, abort.signal)
       await expect.poll(() => bench.outcomes()).toEqual(['begun'])
+      abort.abort(CANCELLED)
+      expect((await pending).failure).toEqual(CANCELLED)
+      await expect.poll(() => bench.outcomes()).toEqual(['aborted'])
+    })
+
+    it('ends in the middle of the stream, though memory was tidied up since it began', async () => {
+      await bench.serve(() => ({ type: 'message', text: 'A long story. '.repeat(1_000), chunkMs: 20 }))
+      const abort = new AbortController()
+      const pending = bench.call(bench.provider(), {}, abort.signal)
+      await expect.poll(() => bench.outcomes()).toEqual(['begun'])
+      // headers and first chunks are there by then
+      await new Promise((resolve) => setTimeout(resolve, 200))
+      collectGarbage()
       abort.abort(CANCELLED)
       expect((await pending).failure).toEqual(CANCELLED)
       await expect.poll(() => bench.outcomes()).toEqual(['aborted'])

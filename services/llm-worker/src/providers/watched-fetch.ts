@@ -1,5 +1,8 @@
 // fetch with a limit on silence: a body that sends nothing for so long fails. The SDK's own timer ends with the headers, and its
 // stream hides pings, so only here can a slow answer be told from a dead one.
+//
+// The signal is heeded here too: once the headers are there, fetch holds on to it by a weak reference only, and after a garbage
+// collection an abort would end nothing (https://github.com/nodejs/undici/issues/3644).
 
 /** The body sent nothing for too long. */
 export class StreamStalled extends Error {
@@ -9,16 +12,33 @@ export class StreamStalled extends Error {
   }
 }
 
-const watched = (body: ReadableStream<Uint8Array>, silentMs: number): ReadableStream<Uint8Array> => {
+/** What ends the wait for a chunk: silence, or the signal. */
+const endOfWait = (silentMs: number, signal: AbortSignal | null): { comes: Promise<never>; stop: () => void } => {
+  let stop = (): void => {}
+  const comes = new Promise<never>((_, reject) => {
+    const timer = setTimeout(() => reject(new StreamStalled(silentMs)), silentMs)
+    const onAbort = (): void => reject(signal?.reason)
+    stop = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', onAbort)
+    }
+    if (signal?.aborted) onAbort()
+    else signal?.addEventListener('abort', onAbort)
+  })
+  return { comes, stop }
+}
+
+const watched = (
+  body: ReadableStream<Uint8Array>,
+  silentMs: number,
+  signal: AbortSignal | null,
+): ReadableStream<Uint8Array> => {
   const reader = body.getReader()
   return new ReadableStream<Uint8Array>({
     pull: async (controller) => {
-      let timer: NodeJS.Timeout | undefined
-      const stalled = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new StreamStalled(silentMs)), silentMs)
-      })
+      const { comes, stop } = endOfWait(silentMs, signal)
       try {
-        const { done, value } = await Promise.race([reader.read(), stalled])
+        const { done, value } = await Promise.race([reader.read(), comes])
         if (done) controller.close()
         else controller.enqueue(value)
       } catch (error) {
@@ -26,19 +46,19 @@ const watched = (body: ReadableStream<Uint8Array>, silentMs: number): ReadableSt
         // frees the connection; a body that is broken already rejects here too, which tells nothing new
         await reader.cancel(error).catch(() => undefined)
       } finally {
-        clearTimeout(timer)
+        stop()
       }
     },
     cancel: (reason) => reader.cancel(reason),
   })
 }
 
-/** A fetch whose bodies fail with StreamStalled after `silentMs` without a byte. */
+/** A fetch whose bodies fail with StreamStalled after `silentMs` without a byte, and with its reason when the signal aborts. */
 export const watchedFetch =
   (silentMs: number): typeof fetch =>
   async (input, init) => {
     const response = await fetch(input, init)
     if (!response.body) return response
     const { status, statusText, headers } = response
-    return new Response(watched(response.body, silentMs), { status, statusText, headers })
+    return new Response(watched(response.body, silentMs, init?.signal ?? null), { status, statusText, headers })
   }
