@@ -30,6 +30,13 @@ export const retryAfterMs = (header: string | undefined, nowMs: number): number 
   return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs)
 }
 
+/** A `once` request was taken by a server that sent us elsewhere for its result, and there it failed. */
+export class TakenBefore extends Error {
+  constructor(cause: unknown) {
+    super('the request was taken before it was redirected', { cause })
+  }
+}
+
 export interface Refusal {
   /** `POST https://host/path`, without the query. */
   what: string
@@ -69,7 +76,20 @@ const connectionFailure = (error: Error): Failure | null => {
   return error instanceof TooManyRedirects ? safeFailure('http_error', error.message) : null
 }
 
+/** It may have happened, whatever its result says. */
+const takenFailure = (cause: Failure): Failure => {
+  const { code, message, http, details } = cause
+  return safeFailure('outcome_unknown', `the effect may have happened, then: ${message}`, {
+    ...(http === undefined ? {} : { http }),
+    details: { cause: code, ...(details === undefined ? {} : { details }) },
+  })
+}
+
 const known = (error: unknown): Failure | null => {
+  if (error instanceof TakenBefore) {
+    const cause = known(error.cause)
+    return cause && takenFailure(cause)
+  }
   if (error instanceof TaskFailure) return error.failure
   if (error instanceof SecretMissing) return safeFailure('secret_missing', error.message)
   if (error instanceof MalformedMarker) return safeFailure('tool_input_invalid', error.message)
@@ -100,6 +120,8 @@ export const toFailure = (error: unknown, signal: AbortSignal): Failure => {
   return redacted(safeFailure('tool_failed', messageOf(error) || 'the tool threw an error without a message'))
 }
 
+const isCallersMistake = ({ http }: Failure): boolean => http !== undefined && http < 500 && http !== 408
+
 /** Whether the other side is at fault, so that the breaker counts it. A caller's own mistake never opens a breaker. */
 export const countsAgainstDependency = (found: Failure): boolean => {
   switch (found.code) {
@@ -107,8 +129,9 @@ export const countsAgainstDependency = (found: Failure): boolean => {
     case 'overloaded':
     case 'timeout':
     case 'tool_failed':
-    case 'outcome_unknown':
       return found.class !== 'permanent'
+    case 'outcome_unknown':
+      return found.class !== 'permanent' && !isCallersMistake(found)
     case 'http_error':
       return found.http !== undefined && (found.http >= 500 || found.http === 408)
     default:

@@ -29,6 +29,10 @@ export interface EgressRequest {
   /** A connection of its own: a kept one may die in the moment of sending, and nobody knows what arrived. */
   fresh: boolean
   maxBodyBytes: number
+  /** Bodies of these statuses are cut off there; of others it is an error. */
+  cuts?: (status: number) => boolean
+  /** A server took the request, and sends us elsewhere for what came of it: whatever follows, it may have acted. */
+  onTaken?: () => void
 }
 
 export interface EgressResponse {
@@ -155,20 +159,26 @@ const headersOf = (raw: Dispatcher.ResponseData['headers']): Record<string, stri
     ]),
   )
 
-const readBody = async (response: Dispatcher.ResponseData, maxBytes: number): Promise<Buffer> => {
+const readBody = async (response: Dispatcher.ResponseData, maxBytes: number, cut: boolean): Promise<Buffer> => {
   const chunks: Buffer[] = []
   let bytes = 0
   for await (const chunk of response.body) {
     bytes += chunk.length
-    // leaving the loop destroys the stream, so nothing more is read
-    if (bytes > maxBytes) throw new BodyTooLarge(`the answer is over ${maxBytes} bytes`)
     chunks.push(chunk)
+    if (bytes <= maxBytes) continue
+    // leaving the loop destroys the stream, so nothing more is read
+    if (cut) break
+    throw new BodyTooLarge(`the answer is over ${maxBytes} bytes`)
   }
   return Buffer.concat(chunks)
 }
 
 /** What may follow to another origin. Anything else could carry a secret that was meant for the first. */
 const PORTABLE = new Set(['accept', 'accept-language', 'content-type', 'idempotency-key', 'user-agent'])
+
+/** 303, and 301 or 302 after a POST: what was asked for is done, and its result is elsewhere. */
+const becomesGet = (method: string, status: number): boolean =>
+  (status === 303 && method !== 'HEAD') || ((status === 301 || status === 302) && method === 'POST')
 
 /**
  * The request that follows a redirect, by the rules of fetch (https://fetch.spec.whatwg.org/#http-redirect-fetch):
@@ -180,8 +190,7 @@ const follow = (request: EgressRequest, status: number, location: string): Egres
   if (request.url.protocol === 'https:' && url.protocol === 'http:') {
     throw new EgressDenied(`the redirect to ${url.host} leaves https`)
   }
-  const toGet =
-    (status === 303 && request.method !== 'HEAD') || ((status === 301 || status === 302) && request.method === 'POST')
+  const toGet = becomesGet(request.method, status)
   const kept = Object.entries(request.headers).filter(
     ([name]) => (url.origin === request.url.origin || PORTABLE.has(name)) && !(toGet && name === 'content-type'),
   )
@@ -222,7 +231,7 @@ export const createEgress = (options: EgressOptions): Egress => {
     return {
       status: response.statusCode,
       headers: headersOf(response.headers),
-      body: await readBody(response, hop.maxBodyBytes),
+      body: await readBody(response, hop.maxBodyBytes, hop.cuts?.(response.statusCode) ?? false),
       url: hop.url,
     }
   }
@@ -234,6 +243,7 @@ export const createEgress = (options: EgressOptions): Egress => {
         const response = await exchange(hop)
         const { location } = response.headers
         if (!isRedirect(response.status) || location === undefined) return response
+        if (becomesGet(hop.method, response.status)) hop.onTaken?.()
         hop = follow(hop, response.status, location)
       } catch (error) {
         throw first.signal.aborted ? first.signal.reason : wrap(error, sent)

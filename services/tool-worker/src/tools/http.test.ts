@@ -4,7 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import type { Effect, Failure, Json } from '@stepfleet/contracts'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { toFailure } from '../failure.ts'
+import { countsAgainstDependency, toFailure } from '../failure.ts'
 import { createEgress, type Egress } from './egress.ts'
 import { callHttp, httpDependency } from './http.ts'
 
@@ -169,6 +169,53 @@ test('a refusal keeps a cut body, and only 429 and 503 with retry-after say that
     marks.push((await failureOf({ url: base, method: 'POST' }, 'once')).details)
   }
   expect(marks).toEqual([{ notSent: true }, { notSent: true }, {}, {}])
+})
+
+test.each<[string, (response: ServerResponse) => void, string]>([
+  ['429', json(429, ''), 'rate_limited'],
+  ['503 with retry-after', json(503, '', { 'retry-after': '1' }), 'overloaded'],
+  ['404', json(404, ''), 'http_error'],
+  ['a private address', (response) => response.writeHead(302, { location: 'http://10.0.0.1/' }).end(), 'egress_denied'],
+  ['a circle', (response) => response.writeHead(302, { location: '/done' }).end(), 'http_error'],
+  ['broken JSON', json(200, '{"a'), 'tool_output_invalid'],
+])('a `once` request that was taken, and whose result is %s, is ambiguous', async (_, result, cause) => {
+  answer = (response) => {
+    if (seen.length > 1) result(response)
+    else response.writeHead(303, { location: '/done' }).end()
+  }
+  const found = await failureOf({ url: `${base}/pay`, method: 'POST' }, 'once')
+  expect(found).toMatchObject({ code: 'outcome_unknown', class: 'ambiguous', details: { cause } })
+  expect(countsAgainstDependency({ ...found, http: 429 })).toBe(false)
+  seen = []
+  expect(await failureOf({ url: `${base}/pay`, method: 'POST' }, 'idempotent')).toMatchObject({ code: cause })
+})
+
+test('a request that was sent on as it was has not been taken by who sent it on', async () => {
+  answer = (response) => {
+    if (seen.length > 1) json(429, '')(response)
+    else response.writeHead(307, { location: '/there' }).end()
+  }
+  const found = await failureOf({ url: `${base}/pay`, method: 'POST' }, 'once')
+  expect(found).toMatchObject({ code: 'rate_limited', details: { notSent: true } })
+  expect(seen.map(({ method }) => method)).toEqual(['POST', 'POST'])
+})
+
+test('a refusal whose body cannot be read, or has no end, is that refusal', async () => {
+  answer = (response) => response.writeHead(502, { 'content-encoding': 'gzip' }).end('<h1>Bad gateway</h1>')
+  expect(await failureOf({ url: base, method: 'POST' }, 'once')).toMatchObject({
+    code: 'http_error',
+    class: 'transient',
+    http: 502,
+    details: { body: '<h1>Bad gateway</h1>' },
+  })
+  answer = (response) => {
+    response.writeHead(429)
+    const more = (): void => {
+      if (!response.destroyed) response.write(Buffer.alloc(1_000_000, 'x'), more)
+    }
+    more()
+  }
+  expect(await failureOf({ url: base, method: 'POST' }, 'once')).toMatchObject({ code: 'rate_limited', http: 429 })
 })
 
 test('expect says which statuses are success', async () => {

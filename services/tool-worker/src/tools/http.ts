@@ -3,7 +3,7 @@ import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib'
 import { type Effect, type Json, jsonSchema, LIMITS, nearest } from '@stepfleet/contracts'
 import { TaskFailure } from '@stepfleet/runtime'
 import { z } from 'zod'
-import { excerpt, refusalFailure, safeFailure } from '../failure.ts'
+import { excerpt, refusalFailure, safeFailure, TakenBefore } from '../failure.ts'
 import { BodyTooLarge, type Egress, type EgressResponse, isRedirect } from './egress.ts'
 
 const FIELDS = ['url', 'method', 'query', 'headers', 'body', 'expect']
@@ -167,11 +167,32 @@ export interface HttpCall {
   signal: AbortSignal
 }
 
+/** The body of a refusal, as far as it can be read: what is wrong with it must not hide the refusal. */
+const refusalText = (response: EgressResponse): string => {
+  try {
+    return textOf(response)
+  } catch {
+    return response.body.toString()
+  }
+}
+
 /**
  * Sends the request and answers `{ status, headers, body }`.
- * @throws TaskFailure, or an error of the egress
+ * @throws TaskFailure, TakenBefore, or an error of the egress
  */
 export const callHttp = async (egress: Egress, call: HttpCall): Promise<Json> => {
+  let taken = false
+  try {
+    return await exchange(egress, call, () => {
+      taken = true
+    })
+  } catch (error) {
+    // by all that is known it has happened: what is asked for its result must not make it happen again
+    throw taken && call.effect === 'once' ? new TakenBefore(error) : error
+  }
+}
+
+const exchange = async (egress: Egress, call: HttpCall, onTaken: () => void): Promise<Json> => {
   const input = parseInput(call.input)
   const { method } = input
   const url = urlOf(input)
@@ -182,11 +203,13 @@ export const callHttp = async (egress: Egress, call: HttpCall): Promise<Json> =>
     signal: call.signal,
     fresh: call.effect === 'once',
     maxBodyBytes: LIMITS.payloadBytes,
+    cuts: (status) => !succeeded(input, status),
+    onTaken,
   })
   const what = `${method} ${response.url.origin}${response.url.pathname}`
   if (!succeeded(input, response.status)) {
     const retryAfter = response.headers['retry-after']
-    const refusal = { what, status: response.status, retryAfter, body: textOf(response) }
+    const refusal = { what, status: response.status, retryAfter, body: refusalText(response) }
     throw new TaskFailure(refusalFailure(refusal, Date.now()))
   }
   const kept = KEPT_HEADERS.flatMap((name) => {
