@@ -36,6 +36,21 @@ describe('asAmbiguous', () => {
     expect(asAmbiguous(notSent, 'once', true)).toBe(notSent)
   })
 
+  it('makes an answer of no use ambiguous, as it was done, however permanent', () => {
+    const odd = failure('tool_output_invalid', 'no JSON', { http: 200 })
+    const large = failure('payload_too_large', '17 MiB', { details: { answered: true } })
+    for (const given of [odd, large]) {
+      expect(asAmbiguous(given, 'once', true)).toMatchObject({
+        code: 'outcome_unknown',
+        class: 'ambiguous',
+        details: { cause: given.code },
+      })
+      expect(asAmbiguous(given, 'idempotent', true)).toBe(given)
+    }
+    const refused = failure('payload_too_large', '413')
+    expect(asAmbiguous(refused, 'once', true)).toBe(refused)
+  })
+
   it('keeps the message within its limit', () => {
     expect(asAmbiguous(failure('timeout', 'x'.repeat(2_000)), 'once', true).message).toHaveLength(2_000)
   })

@@ -35,16 +35,23 @@ export const abortFailure = (cause: AbortCause, timeoutMs: number): Failure => {
   }
 }
 
-const notSent = ({ details }: Failure): boolean =>
-  typeof details === 'object' && details !== null && !Array.isArray(details) && details.notSent === true
+const isMarked = ({ details }: Failure, mark: 'notSent' | 'answered'): boolean =>
+  typeof details === 'object' && details !== null && !Array.isArray(details) && details[mark] === true
+
+const notSent = (given: Failure): boolean => isMarked(given, 'notSent')
+
+/** The other side did it and said so; only what it said cannot be taken. */
+const isAnswered = (given: Failure): boolean => given.code === 'tool_output_invalid' || isMarked(given, 'answered')
 
 /**
  * The one rule of ambiguity: when a `once` task that has begun fails in a way that a repeat might mend (time-out,
- * connection lost, worker stopped), nobody knows whether its effect happened, so it must never be repeated. Failures
- * that say themselves that nothing was sent, and permanent ones (the other side refused), stay what they are.
+ * connection lost, worker stopped), nobody knows whether its effect happened, so it must never be repeated, nor done in
+ * another way. The same holds where it was answered, and the answer is of no use. Failures that say themselves that
+ * nothing was sent, and other permanent ones (the other side refused), stay what they are.
  */
 export const asAmbiguous = (given: Failure, effect: Effect, begun: boolean): Failure => {
-  if (effect !== 'once' || !begun || given.class !== 'transient' || notSent(given)) return given
+  const isOpen = isAnswered(given) || (given.class === 'transient' && !notSent(given))
+  if (effect !== 'once' || !begun || !isOpen) return given
   const { code, http, details } = given
   return failure('outcome_unknown', `the effect may have happened: ${given.message}`, {
     ...(http === undefined ? {} : { http }),

@@ -45,7 +45,8 @@ export interface TaskHandler {
   /**
    * The one place where a worker turns what was thrown into a failure. A transient failure of a `once` task counts as
    * ambiguous (its effect may have happened) unless `details.notSent` is true: set it when the request surely did
-   * not take effect, as for a refused connection or a 429.
+   * not take effect, as for a refused connection or a 429. `details.answered`: it surely did, only its answer cannot be
+   * taken; then a permanent failure is ambiguous, too.
    */
   classify(error: unknown, context: TaskContext): Failure
   /** A caller's own mistake (a 4xx) must answer false: it would open the circuit for everybody. */

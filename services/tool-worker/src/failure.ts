@@ -10,6 +10,8 @@ import { BodyTooLarge, ConnectFailed, EgressDenied, ExchangeFailed, TooManyRedir
  * ambiguous, so it is never repeated.
  */
 const NOT_SENT = { notSent: true } as const
+/** Says that it did happen, and only the answer cannot be taken: a `once` step must not be done in another way then. */
+export const ANSWERED = { answered: true } as const
 
 /** What of a refusal's body is kept in `details`, characters. */
 const BODY_CUT = 2_000
@@ -72,7 +74,7 @@ const connectionFailure = (error: Error): Failure | null => {
   if (error instanceof EgressDenied) return safeFailure('egress_denied', error.message)
   if (error instanceof ConnectFailed) return safeFailure('connection_failed', error.message, { details: NOT_SENT })
   if (error instanceof ExchangeFailed) return safeFailure('connection_failed', error.message)
-  if (error instanceof BodyTooLarge) return safeFailure('payload_too_large', error.message)
+  if (error instanceof BodyTooLarge) return safeFailure('payload_too_large', error.message, { details: ANSWERED })
   return error instanceof TooManyRedirects ? safeFailure('http_error', error.message) : null
 }
 

@@ -1,7 +1,7 @@
 // The handler of tool tasks: which tool, with what, and what comes of it.
 import { type Json, LIMITS, nearest, type Task, type ToolInput, toolInputSchema } from '@stepfleet/contracts'
 import { redact, type TaskContext, TaskFailure, type TaskHandler } from '@stepfleet/runtime'
-import { countsAgainstDependency, safeFailure, toFailure } from './failure.ts'
+import { ANSWERED, countsAgainstDependency, safeFailure, toFailure } from './failure.ts'
 import { redactJson, type Secrets } from './secrets.ts'
 import type { Egress } from './tools/egress.ts'
 import { callHttp, httpDependency } from './tools/http.ts'
@@ -46,7 +46,9 @@ const finished = (tool: string, value: unknown): Json => {
   const bytes = Buffer.byteLength(text)
   if (bytes > LIMITS.payloadBytes) {
     throw new TaskFailure(
-      safeFailure('payload_too_large', `${tool}: the result is ${bytes} bytes, over ${LIMITS.payloadBytes}`),
+      safeFailure('payload_too_large', `${tool}: the result is ${bytes} bytes, over ${LIMITS.payloadBytes}`, {
+        details: ANSWERED,
+      }),
     )
   }
   // the text answers whether there is anything to blot out, far faster than a walk
