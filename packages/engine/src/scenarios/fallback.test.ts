@@ -70,6 +70,18 @@ describe('models of a step', () => {
     expect(w.inputOf('a')).toMatchObject({ model: THIRD })
   })
 
+  it('have attempts of their own, also when a circuit opened after some were spent', () => {
+    const w = make({ a: { llm: { ...llm, fallback: [SECOND] }, retry: { attempts: 2 } } })
+    w.start()
+    w.fails('a', TRANSIENT)
+    w.wake({}, w.nowMs + 120_000)
+    expect(w.releases('a', 9_000, { reason: 'circuit_open' })).toContain('step.dispatched a 2.2')
+    w.reload('snapshot')
+    expect(w.fails('a', TRANSIENT)).toEqual(['step.attempt_failed a 2 provider_error, again'])
+    w.wake({}, w.nowMs + 120_000)
+    expect(w.fails('a', TRANSIENT)).toContain('step.escalated a max_retries_exceeded')
+  })
+
   it('wait for a limit, and for a worker that leaves', () => {
     const w = make({ a: { llm } })
     w.start()

@@ -106,8 +106,9 @@ const retried = (state: RunState, event: EventOf<'step.retried'>): void => {
 /** Another model has attempts of its own. */
 const goOnWith = (state: RunState, step: StepState, model: string): void => {
   step.model = model
-  // an attempt that nobody began goes on
-  if (lastAttempt(step)?.outcome !== 'out') step.attemptsBefore = lastAttempt(step)?.attempt ?? 0
+  const last = lastAttempt(step)
+  // an attempt that nobody began goes on, as its first
+  step.attemptsBefore = (last?.attempt ?? 0) - (last?.outcome === 'out' ? 1 : 0)
   step.failure = null
   enter(state, step, 'pending')
 }
