@@ -114,6 +114,20 @@ const ringRun = (turn: Turn, timer: Timer): void => {
   closeOrUndo(turn, { to: 'failed', failure: failure('deadline_exceeded', message) })
 }
 
+/** Its task was taken by a worker, and is of effect `once`. */
+const mayHaveHappened = (step: StepState, seen: Observation | undefined): boolean =>
+  step.phase === 'scheduled' && step.effect === 'once' && seen?.claimedAtMs !== null
+
+const ringDeadline = (turn: Turn, step: StepState, seen: Observation | undefined): void => {
+  // a look at its task, in this very wake, found that nobody knows what became of it: that counts for more
+  if (step.phase === 'failing' && step.failure?.class === 'ambiguous') return
+  const message = `not done within ${planOf(turn.plan, step.node).deadlineMs} ms of being ready`
+  if (mayHaveHappened(step, seen)) {
+    const unknown = `${message}; its task had begun, and whether the effect happened is not known`
+    failAttempt(turn, step, failure('outcome_unknown', unknown), { final: true })
+  } else settleFailure(turn, step.path, failure('deadline_exceeded', message))
+}
+
 const ring = (turn: Turn, timer: Timer, observed: Observations): void => {
   const { path } = timer
   if (runHasEnded(turn.state)) return
@@ -147,11 +161,9 @@ const ring = (turn: Turn, timer: Timer, observed: Observations): void => {
     case 'expiry':
       expire(turn, step)
       return
-    case 'deadline': {
-      const limitMs = planOf(turn.plan, step.node).deadlineMs
-      settleFailure(turn, path, failure('deadline_exceeded', `not done within ${limitMs} ms of being ready`))
+    case 'deadline':
+      ringDeadline(turn, step, observed.get(path))
       return
-    }
   }
 }
 

@@ -1,11 +1,11 @@
 // A deadline: all of a step, from when it was first ready, with retries and everything inside.
 import { failure } from '@stepfleet/contracts'
 import { describe, expect, it } from 'vitest'
-import { wakeAt } from '../state/timers.ts'
+import { dueChecks, wakeAt } from '../state/timers.ts'
 import { MODEL, moduleTool, workflow } from './things.fixture.ts'
 import { World } from './world.fixture.ts'
 
-const TOOLS = { tools: [moduleTool('find', 'read')] }
+const TOOLS = { tools: [moduleTool('find', 'read'), moduleTool('mail', 'once')] }
 
 describe('deadline', () => {
   it('opens a case and takes the task back', () => {
@@ -15,6 +15,31 @@ describe('deadline', () => {
     expect(w.state.counts).toEqual({ scheduled: 0, waiting: 0, escalated: 1 })
     expect(w.state.timers.size).toBe(0)
     expect(w.done('a', 'late')).toEqual(['escalation.resolved a late_result', 'step.completed a', 'run.completed'])
+  })
+
+  it('of a step of effect once that a worker has begun does not say that nothing happened', () => {
+    const step = { tool: 'mail', deadline: '1m', timeout: '5m', on_failure: 'fail' } as const
+    const w = new World(workflow({ a: step }), TOOLS)
+    w.start()
+    expect(dueChecks(w.state, 61_000)).toEqual(['a'])
+    // a person looks before the run fails for it
+    expect(w.wake({ a: { claimedAtMs: 1_000, begun: true } }, 61_000)).toEqual([
+      'step.attempt_failed a 1 outcome_unknown',
+      'step.escalated a ambiguous_state',
+    ])
+    expect(w.retry('a')).toContain('step.dispatched a 2.1')
+    const waiting = new World(workflow({ a: step }), TOOLS)
+    waiting.start()
+    expect(waiting.wake({ a: { claimedAtMs: null } }, 61_000)).toContain('step.failed a deadline_exceeded')
+  })
+
+  it('that rings with the time-out of such a step does not hide that either', () => {
+    const w = new World(workflow({ a: { tool: 'mail', deadline: '1m', timeout: '50s' } }), TOOLS)
+    w.start()
+    expect(w.wake({ a: { claimedAtMs: 1_000, begun: true } }, 90_000)).toEqual([
+      'step.attempt_failed a 1 outcome_unknown',
+      'step.escalated a ambiguous_state',
+    ])
   })
 
   it('is not waited for when the next attempt would come after it', () => {

@@ -96,9 +96,12 @@ export const takeRipe = (state: RunState, nowMs: number): Timer[] => {
 
 /** Paths of tasks that a wake at this time will look at: the driver reads their `out` fields first. */
 export const dueChecks = (state: RunState, nowMs: number): string[] => {
-  const paths: string[] = []
-  for (const timer of state.timers.values()) if (timer.kind === 'check' && timer.atMs <= nowMs) paths.push(timer.path)
-  return paths
+  const paths = new Set<string>()
+  for (const { kind, path, atMs } of state.timers.values()) {
+    const isOut = state.steps.get(path)?.phase === 'scheduled'
+    if (atMs <= nowMs && (kind === 'check' || (kind === 'deadline' && isOut))) paths.add(path)
+  }
+  return [...paths]
 }
 
 /** When the run must be woken, Redis milliseconds. May be early, never late. */
