@@ -152,7 +152,9 @@ class Attempt {
       return (await this.#insist('read the input', read, INPUT_TRIES)) ?? this.#none()
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error)
-      const given = failure('connection_failed', `the task's input could not be read: ${why}`)
+      const given = failure('connection_failed', `the task's input could not be read: ${why}`, {
+        details: { notSent: true },
+      })
       return { ending: { status: 'failed', failure: given, usage: undefined }, cause: this.#life.cause }
     }
   }

@@ -1,5 +1,5 @@
 // budgets: what was reserved for a model call is settled by what it used, as soon as that is known.
-import type { Event, FailureCode, Usage } from '@stepfleet/contracts'
+import type { Event, EventOf, Failure, FailureCode, Usage } from '@stepfleet/contracts'
 import { holderOf, isBudgeted } from '../decide/budget.ts'
 import { lastAttempt, type StepState } from '../state/state.ts'
 import type { Ask, Turn } from '../turn.ts'
@@ -26,10 +26,21 @@ const MAY_BE_PAID: ReadonlySet<FailureCode> = new Set<FailureCode>([
   'poison_step',
 ])
 
-const usedOf = (usage: Usage): { tokens: number; microUsd: number } => ({
-  tokens: usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens + usage.outputTokens,
-  microUsd: usage.microUsd ?? 0,
-})
+/** null: some servers tell nothing, and nought is no count. */
+const usedOf = (usage: Usage): Settle['used'] => {
+  const tokens = usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens + usage.outputTokens
+  return tokens === 0 ? null : { tokens, microUsd: usage.microUsd ?? 0 }
+}
+
+/** Its worker is sure that the call was not made, or not taken. */
+const isNotSent = ({ details }: Failure): boolean =>
+  typeof details === 'object' && details !== null && !Array.isArray(details) && details.notSent === true
+
+/** What a call that has failed used: one that broke off has told its input at best, and not what was paid for its output. */
+const usedByFailed = ({ failure, usage }: EventOf<'step.attempt_failed'>): Settle['used'] => {
+  if (MAY_BE_PAID.has(failure.code) && !isNotSent(failure)) return null
+  return usage ? usedOf(usage) : NOTHING
+}
 
 const isModelCall = ({ queue, tool }: StepState): boolean => queue !== null && tool === null
 
@@ -50,11 +61,12 @@ const ofFact = (event: Event, step: StepState): Settle[] => {
     case 'step.attempt_failed': {
       const { attempt, delivery, usage } = event
       if (attempt === undefined || delivery === undefined) break
-      const unpaid = event.type === 'step.attempt_failed' && MAY_BE_PAID.has(event.failure.code) ? null : NOTHING
+      const told = usage ? usedOf(usage) : NOTHING
+      const used = event.type === 'step.attempt_failed' ? usedByFailed(event) : told
       const holder = holderOf(step.path, attempt, delivery)
       // another delivery may be out, which nobody waits for any more
       const others = event.type === 'step.completed' || event.type === 'step.answered' ? unknown(step) : []
-      return [{ kind: 'settle', holder, used: usage ? usedOf(usage) : unpaid }, ...others]
+      return [{ kind: 'settle', holder, used }, ...others]
     }
     case 'step.lost': {
       const { attempt, delivery, cause } = event

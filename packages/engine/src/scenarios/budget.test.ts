@@ -1,4 +1,5 @@
 // Budgets: what a call may cost is reserved before it; a call that could pass a budget is not made.
+import { failure } from '@stepfleet/contracts'
 import { describe, expect, it } from 'vitest'
 import { BudgetLedger } from '../ledger.ts'
 import { AMBIGUOUS, calls, MODEL, moduleTool, PERMANENT, TRANSIENT, USAGE, workflow } from './things.fixture.ts'
@@ -70,9 +71,22 @@ describe('a budget', () => {
     expect(settle()).toEqual({ spent: { tokens: 45, microUsd: 105 }, reserved: { tokens: 0, microUsd: 0 } })
   })
 
-  it('charges nothing for a call that was refused, or never made', () => {
-    const { w, settle } = budgeted({ a: { llm }, b: { llm } }, { tokens: 1_000 })
+  it('counts in full what a server tells nothing of, or only the beginning of', () => {
+    const { w, settle } = budgeted({ a: { llm, retry: { attempts: 2, initial: '1ms' } } }, { tokens: 1_000 })
     w.start()
+    const [reserved] = [settle().reserved.tokens]
+    // the input was told, and one token of an answer that broke off after many
+    w.fails('a', failure('stream_broken', 'cut'), { usage: { ...USAGE, inputTokens: 5, outputTokens: 1 } })
+    expect(settle().spent.tokens).toBe(reserved)
+    w.wake({}, w.nowMs + 1_000)
+    w.done('a', 'x', { usage: { ...USAGE, inputTokens: 0, outputTokens: 0, microUsd: null } })
+    expect(settle()).toMatchObject({ spent: { tokens: 2 * reserved }, reserved: { tokens: 0 } })
+  })
+
+  it('charges nothing for a call that was refused, or never made', () => {
+    const { w, settle } = budgeted({ a: { llm }, b: { llm }, c: { llm } }, { tokens: 1_000 })
+    w.start()
+    w.fails('c', failure('connection_failed', 'ECONNREFUSED', { details: { notSent: true } }), { usage: null })
     w.fails('a', PERMANENT, { usage: null })
     expect(w.releases('b', 5_000)).toContain('step.lost b 1.1 released')
     expect(settle()).toEqual({ spent: { tokens: 0, microUsd: 0 }, reserved: { tokens: 0, microUsd: 0 } })
