@@ -84,6 +84,8 @@ const deadlineOf = (turn: Turn, step: StepState): number => {
     const around = turn.state.steps.get(at)
     const deadlineMs = around && isWhole(around) ? planOf(turn.plan, around.node).deadlineMs : null
     if (around && deadlineMs !== null) first = Math.min(first ?? Infinity, around.readyAtMs + deadlineMs)
+    // what it undoes, with all around that, has ended
+    if (parsePath(at).role === 'compensation') break
   }
   return first ?? Infinity
 }

@@ -108,6 +108,23 @@ describe('compensate', () => {
     expect(w.step('hotel').phase).toBe('completed')
   })
 
+  it('tries again though the deadlines of what it undoes are over', () => {
+    const inner = { tool: 'book', deadline: '1m', compensate: undo } as const
+    for (const [steps, path] of [
+      [{ a: inner, nap: { wait: '1h' } }, 'a'],
+      [{ a: { deadline: '2m', steps: { b: inner } }, nap: { wait: '1h' } }, 'a/b'],
+    ] as const) {
+      const w = make(steps)
+      w.start()
+      w.done(path, 'A1')
+      w.nowMs += 600_000
+      w.cancel()
+      expect(w.fails(`${path}/compensate-1`, TRANSIENT)).toEqual([
+        `step.attempt_failed ${path}/compensate-1 1 provider_error, again`,
+      ])
+    }
+  })
+
   it('follows a cancel, unless it says not to', () => {
     const w = saga()
     w.start()
