@@ -11,7 +11,7 @@ import {
   type StepState,
   type Timer,
 } from '../state/state.ts'
-import { armCheck, NEXT_CHECK_MS, TIMEOUT_GRACE_MS, takeRipe } from '../state/timers.ts'
+import { armCheck, NEXT_CHECK_MS, TIMEOUT_GRACE_MS, takeRipe, tasksOut } from '../state/timers.ts'
 import { emit, planOf, type Turn } from '../turn.ts'
 import { failAttempt } from './outcome.ts'
 import { applied } from './verdict.ts'
@@ -114,18 +114,24 @@ const ringRun = (turn: Turn, timer: Timer): void => {
   closeOrUndo(turn, { to: 'failed', failure: failure('deadline_exceeded', message) })
 }
 
-/** Its task was taken by a worker, and is of effect `once`. */
-const mayHaveHappened = (step: StepState, seen: Observation | undefined): boolean =>
-  step.phase === 'scheduled' && step.effect === 'once' && seen?.claimedAtMs !== null
+/** What of a step, or inside of it, is a task of effect `once` that a worker has taken. */
+const begunIn = (turn: Turn, path: string, observed: Observations): string | null => {
+  const out = tasksOut(turn.state, path).filter((at) => turn.state.steps.get(at)?.effect === 'once')
+  return out.find((at) => observed.get(at)?.claimedAtMs !== null) ?? null
+}
 
-const ringDeadline = (turn: Turn, step: StepState, seen: Observation | undefined): void => {
+const ringDeadline = (turn: Turn, step: StepState, observed: Observations): void => {
   // a look at its task, in this very wake, found that nobody knows what became of it: that counts for more
   if (step.phase === 'failing' && step.failure?.class === 'ambiguous') return
   const message = `not done within ${planOf(turn.plan, step.node).deadlineMs} ms of being ready`
-  if (mayHaveHappened(step, seen)) {
-    const unknown = `${message}; its task had begun, and whether the effect happened is not known`
-    failAttempt(turn, step, failure('outcome_unknown', unknown), { final: true })
-  } else settleFailure(turn, step.path, failure('deadline_exceeded', message))
+  const begun = begunIn(turn, step.path, observed)
+  const unknown = failure(
+    'outcome_unknown',
+    `${message}; ${begun} had begun, and whether its effect happened is not known`,
+  )
+  if (begun === null) settleFailure(turn, step.path, failure('deadline_exceeded', message))
+  else if (begun === step.path) failAttempt(turn, step, unknown, { final: true })
+  else settleFailure(turn, step.path, unknown)
 }
 
 const ring = (turn: Turn, timer: Timer, observed: Observations): void => {
@@ -162,7 +168,7 @@ const ring = (turn: Turn, timer: Timer, observed: Observations): void => {
       expire(turn, step)
       return
     case 'deadline':
-      ringDeadline(turn, step, observed.get(path))
+      ringDeadline(turn, step, observed)
       return
   }
 }

@@ -33,6 +33,18 @@ describe('deadline', () => {
     expect(waiting.wake({ a: { claimedAtMs: null } }, 61_000)).toContain('step.failed a deadline_exceeded')
   })
 
+  it('of what is around such a step does not say so either', () => {
+    const w = new World(workflow({ a: { deadline: '1m', on_failure: 'fail', steps: { b: { tool: 'mail' } } } }), TOOLS)
+    w.start()
+    expect(dueChecks(w.state, 61_000)).toEqual(['a/b'])
+    expect(w.wake({ 'a/b': { claimedAtMs: 60_000, begun: true } }, 61_000)).toEqual([
+      'step.escalated a ambiguous_state',
+    ])
+    expect(w.step('a').failure?.message).toContain('a/b had begun')
+    // asked for again, the part itself is for a person
+    expect(w.retry('a')).toContain('step.escalated a/b ambiguous_state')
+  })
+
   it('that rings with the time-out of such a step does not hide that either', () => {
     const w = new World(workflow({ a: { tool: 'mail', deadline: '1m', timeout: '50s' } }), TOOLS)
     w.start()

@@ -1,6 +1,7 @@
 // Timers: when a run must be looked at again though nobody sends anything. All of them follow from the plan and
 // the state, so none is stored; a run has one wake in Redis, the earliest of them or earlier.
 import type { Plan } from '../definition/plan.ts'
+import { isInside } from './paths.ts'
 import {
   isEnded,
   isHeld,
@@ -94,12 +95,19 @@ export const takeRipe = (state: RunState, nowMs: number): Timer[] => {
   return ripe.sort((a, b) => a.atMs - b.atMs || (a.path < b.path ? -1 : 1))
 }
 
+/** Tasks that are out, of a step or inside of it. It looks at every step: ask only when it matters. */
+export const tasksOut = (state: RunState, path: string): string[] =>
+  [...state.steps.values()]
+    .filter((step) => step.phase === 'scheduled' && (step.path === path || isInside(step.path, path)))
+    .map((step) => step.path)
+
 /** Paths of tasks that a wake at this time will look at: the driver reads their `out` fields first. */
 export const dueChecks = (state: RunState, nowMs: number): string[] => {
   const paths = new Set<string>()
   for (const { kind, path, atMs } of state.timers.values()) {
-    const isOut = state.steps.get(path)?.phase === 'scheduled'
-    if (atMs <= nowMs && (kind === 'check' || (kind === 'deadline' && isOut))) paths.add(path)
+    if (atMs > nowMs) continue
+    if (kind === 'check') paths.add(path)
+    if (kind === 'deadline' && path !== '') for (const task of tasksOut(state, path)) paths.add(task)
   }
   return [...paths]
 }
