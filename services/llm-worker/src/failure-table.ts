@@ -75,8 +75,8 @@ const BY_STATUS: readonly Row[] = [
   { status: [402, 403], gives: { code: 'permission_denied' } },
   { status: [404], gives: { code: 'not_found' } },
   { status: [408], gives: { code: 'timeout' } },
-  // a lock on the other side
-  { status: [409], gives: { code: 'provider_error' } },
+  // a lock on the other side, or it wants the same again later
+  { status: [409, 425], gives: { code: 'provider_error' } },
   { status: [413, 431], gives: { code: 'payload_too_large' } },
   { status: [429], gives: { code: 'rate_limited' } },
   // a gateway says the client left, which we did not

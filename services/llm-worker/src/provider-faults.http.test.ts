@@ -35,6 +35,7 @@ describe('what the provider does wrong', () => {
     ['fail=404 message=model: claude-unheard-of', { code: 'model_unknown', class: 'permanent', http: 404 }],
     ['fail=408', { code: 'timeout', class: 'transient', http: 408, counts: true }],
     ['fail=409', { code: 'provider_error', class: 'transient', http: 409 }],
+    ['fail=425', { code: 'provider_error', class: 'transient', http: 425 }],
     ['fail=413', { code: 'payload_too_large', class: 'permanent', http: 413 }],
     ['fail=418', { code: 'bad_request', class: 'permanent', http: 418 }],
     ['fail=422', { code: 'bad_request', class: 'permanent', http: 422 }],

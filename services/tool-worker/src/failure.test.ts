@@ -67,6 +67,11 @@ test.each([
   ['Thu, 01 Jan 2026 00:00:30 GMT', 30_000],
   ['Wed, 31 Dec 2025 23:00:00 GMT', 0],
   ['soon', undefined],
+  ['0.5', 500],
+  ['-5', undefined],
+  ['in 5', undefined],
+  ['99999999999', 86_400_000],
+  ['Wed, 21 Oct 2099 07:28:00 GMT', 86_400_000],
   [undefined, undefined],
 ])('retry-after %j → %j', (header, expected) => {
   expect(retryAfterMs(header, nowMs)).toBe(expected)

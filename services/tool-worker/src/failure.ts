@@ -23,13 +23,17 @@ export const safeFailure = (code: FailureCode, message: string, more: Partial<Fa
 /** The start of a foreign text as `details` may carry it; blotted out first, for the same reason. */
 export const excerpt = (text: string): string => redact(text).slice(0, BODY_CUT)
 
+/** Nobody is waited for longer: a day. */
+const LONGEST_WAIT_MS = 86_400_000
+
 /** Milliseconds a `retry-after` asks for: seconds or an HTTP date (RFC 9110, 10.2.3). Undefined when it says nothing. */
 export const retryAfterMs = (header: string | undefined, nowMs: number): number | undefined => {
   if (header === undefined) return undefined
   const text = header.trim()
-  if (/^\d{1,9}$/.test(text)) return Number(text) * 1_000
-  const atMs = Date.parse(text)
-  return Number.isNaN(atMs) ? undefined : Math.max(0, atMs - nowMs)
+  if (/^\d+(\.\d+)?$/.test(text)) return Math.min(Math.ceil(Number(text) * 1_000), LONGEST_WAIT_MS)
+  // a date begins with its day of the week; of all else Date.parse makes one too, `-5` is a day of 2001
+  const atMs = /^(mon|tue|wed|thu|fri|sat|sun)/i.test(text) ? Date.parse(text) : Number.NaN
+  return Number.isNaN(atMs) ? undefined : Math.min(Math.max(0, atMs - nowMs), LONGEST_WAIT_MS)
 }
 
 /** A `once` request was taken by a server that sent us elsewhere for its result, and there it failed. */
@@ -49,13 +53,13 @@ export interface Refusal {
 }
 
 /**
- * An HTTP answer that is no success. 429, and 503 with a `retry-after`, say that the work was not taken; any other
+ * An HTTP answer that is no success. 425, 429, and 503 with a `retry-after`, say that the work was not taken; any other
  * 5xx may come from a gateway that knows nothing of what the server behind it did.
  */
 export const refusalFailure = (refusal: Refusal, nowMs: number): Failure => {
   const { status } = refusal
   const wait = retryAfterMs(refusal.retryAfter, nowMs)
-  const notTaken = status === 429 || (status === 503 && wait !== undefined)
+  const notTaken = status === 425 || status === 429 || (status === 503 && wait !== undefined)
   const details = {
     ...(refusal.body === '' ? {} : { body: excerpt(refusal.body) }),
     ...(notTaken ? NOT_SENT : {}),
@@ -64,7 +68,8 @@ export const refusalFailure = (refusal: Refusal, nowMs: number): Failure => {
   const message = `${refusal.what} answered ${status}`
   if (status === 429) return safeFailure('rate_limited', message, more)
   if (status === 503) return safeFailure('overloaded', message, more)
-  if (status === 408 || status >= 500) return safeFailure('http_error', message, { ...more, class: 'transient' })
+  if (status === 408 || status === 425 || status >= 500)
+    return safeFailure('http_error', message, { ...more, class: 'transient' })
   return safeFailure('http_error', message, more)
 }
 

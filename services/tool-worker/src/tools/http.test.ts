@@ -141,6 +141,7 @@ test.each<[number, Record<string, string>, Partial<Failure>]>([
   [503, { 'retry-after': '2' }, { code: 'overloaded', class: 'transient', retryAfterMs: 2_000 }],
   [503, {}, { code: 'overloaded', class: 'transient' }],
   [408, {}, { code: 'http_error', class: 'transient' }],
+  [425, {}, { code: 'http_error', class: 'transient' }],
   [500, {}, { code: 'http_error', class: 'transient' }],
   [502, {}, { code: 'http_error', class: 'transient' }],
   [400, {}, { code: 'http_error', class: 'permanent' }],
