@@ -4,6 +4,7 @@ import type { Failure, FailureCode } from '@stepfleet/contracts'
 import type { ErrorKind } from '@stepfleet/scripted-model'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { CANCELLED, ConformanceBench, SUBJECTS } from './conformance.fixture.ts'
+import { startRawServer } from './raw-server.fixture.ts'
 
 /** Counting objects makes V8 collect what nobody holds on to first. */
 const collectGarbage = (): void => void queryObjects(AbortController)
@@ -119,6 +120,19 @@ describe.each(SUBJECTS)('$name', (subject) => {
       )
       expect(answer?.text).toBe('Tea.')
     })
+  })
+
+  it.each([301, 302, 307])('a redirect (%i) is not followed: it is an answer that is no success', async (status) => {
+    const other = await startRawServer((response) => response.end())
+    const server = await startRawServer((response) => {
+      response.writeHead(status, { location: other.url })
+      response.end()
+    })
+    const limits = { headersMs: 10_000, chunkMs: 10_000, prices: bench.prices }
+    const { failure } = await bench.call(subject.create(server.url, limits))
+    expect(failure).toMatchObject({ code: 'bad_request', class: 'permanent', http: status })
+    expect(other.requests).toHaveLength(0)
+    await Promise.all([server.stop(), other.stop()])
   })
 
   describe('a call that is no longer wanted', () => {

@@ -58,8 +58,7 @@ export const providerFetch = ({ headersMs, chunkMs }: { headersMs: number; chunk
     const signal = init?.signal ? AbortSignal.any([init.signal, late.signal]) : late.signal
     let response: Response
     try {
-      // an API does not redirect, and a key must not follow to another host
-      response = await watched(input, { ...init, signal, redirect: 'error' })
+      response = await watched(input, { ...init, signal })
     } finally {
       clearTimeout(timer)
     }

@@ -57,7 +57,8 @@ const watched = (
 export const watchedFetch =
   (silentMs: number): typeof fetch =>
   async (input, init) => {
-    const response = await fetch(input, init)
+    // an API does not redirect, and neither prompt nor key may follow to another host: a 3xx is an answer that is no success
+    const response = await fetch(input, { ...init, redirect: 'manual' })
     if (!response.body) return response
     const { status, statusText, headers } = response
     return new Response(watched(response.body, silentMs, init?.signal ?? null), { status, statusText, headers })
