@@ -8,8 +8,8 @@ import { stopOf } from './anthropic-stop.ts'
 import { AnswerCollector, type Collected } from './anthropic-stream.ts'
 import { usageOf } from './collected.ts'
 import { addUsage, type ModelAnswer, type ModelProvider, type ModelRequest } from './provider.ts'
-import { strictUtf8 } from './strict-utf8.ts'
-import { StreamStalled, watchedFetch } from './watched-fetch.ts'
+import { providerFetch } from './provider-fetch.ts'
+import { StreamStalled } from './watched-fetch.ts'
 
 type Params = Anthropic.MessageCreateParamsStreaming
 
@@ -62,7 +62,7 @@ class AnthropicProvider implements ModelProvider {
       webhookKey: null,
       maxRetries: 0,
       timeout: options.headersMs,
-      fetch: strictUtf8(watchedFetch(options.chunkMs)),
+      fetch: providerFetch(options),
       // it logs to the console, and what it logs are pieces of answers
       logger: SILENT,
       logLevel: 'off',

@@ -122,6 +122,24 @@ describe.each(SUBJECTS)('$name', (subject) => {
     })
   })
 
+  it('an error whose body has no end is read only so far', async () => {
+    let sent = 0
+    const server = await startRawServer((response) => {
+      response.writeHead(500)
+      const more = (): void => {
+        sent += 100_000
+        if (sent < 100_000_000 && !response.destroyed) response.write('x'.repeat(100_000), more)
+        else response.end()
+      }
+      more()
+    })
+    const limits = { headersMs: 10_000, chunkMs: 10_000, prices: bench.prices }
+    const { failure } = await bench.call(subject.create(server.url, limits))
+    expect(failure).toMatchObject({ code: 'provider_error', http: 500 })
+    await server.stop()
+    expect(sent).toBeLessThan(50_000_000)
+  })
+
   it.each([301, 302, 307])('a redirect (%i) is not followed: it is an answer that is no success', async (status) => {
     const other = await startRawServer((response) => response.end())
     const server = await startRawServer((response) => {
