@@ -32,7 +32,7 @@ export interface AttemptPorts {
   worker: string
   claims: Claims
   record: RunRecord
-  breakers: Pick<FleetBreakers, 'run' | 'states'>
+  breakers: Pick<FleetBreakers, 'run' | 'isClosed'>
   /** null: what this worker calls has no limits of the fleet. */
   limits: Omit<LimitPorts, 'logger'> | null
   handler: TaskHandler
@@ -113,8 +113,7 @@ class Attempt {
     if (limits === null) return this.#through(dependency, () => this.#execute(context))
     const limited = (call: () => Promise<Settled>) => this.#limited({ ...limits, dependency, context }, call)
     // who meets an open circuit does not stand in line; else only calls that are made count for it
-    if ((breakers.states()[dependency] ?? 'closed') !== 'closed')
-      return this.#through(dependency, () => limited(() => this.#execute(context)))
+    if (!breakers.isClosed(dependency)) return this.#through(dependency, () => limited(() => this.#execute(context)))
     return limited(() => this.#through(dependency, () => this.#execute(context)))
   }
 

@@ -57,6 +57,8 @@ export interface Breakers {
   open(dependency: string): void
   /** Closes a circuit and forgets what was counted; calls under way go on uncounted. */
   reset(dependency: string): void
+  /** Also one that was never used. */
+  isClosed(dependency: string): boolean
   states(): Record<string, LocalState>
   /** What has failed lately: `529 ×7, timeout ×2`. */
   failures(dependency: string): string
@@ -158,6 +160,10 @@ class LocalBreakers implements Breakers {
     circuit.breaker.shutdown()
     this.#circuits.set(dependency, this.#make(dependency))
     if (!wasClosed) this.#options.onChange?.(dependency, 'closed')
+  }
+
+  isClosed(dependency: string): boolean {
+    return this.#circuits.get(dependency)?.breaker.closed ?? true
   }
 
   states(): Record<string, LocalState> {

@@ -30,6 +30,20 @@ describe('opening', () => {
     expect(await bench.circuit()).toMatchObject({ state: 'open', why: '529 ×5' })
   })
 
+  it('is known to a worker that has never used it', async () => {
+    const [one] = await bench.join(1)
+    if (!one) return
+    await breakDown(one, bench.name)
+    await bench.stateIs('open')
+    const [late] = await bench.join(1)
+    expect(late?.breakers.isClosed(bench.name)).toBe(false)
+    await bench.store.force(bench.name, { force: 'closed', by: 'ada' })
+    await eventually(async () => late?.breakers.isClosed(bench.name))
+    await bench.store.force(bench.name, { force: 'open', by: 'ada' })
+    await eventually(async () => !late?.breakers.isClosed(bench.name))
+    expect(late?.breakers.isClosed('anthropic/other')).toBe(true)
+  })
+
   it('follows also in a worker that had closed it by its own count, and after lost messages', async () => {
     const [one, deaf] = await bench.join(2, { refreshMs: 50 })
     if (!one || !deaf) return

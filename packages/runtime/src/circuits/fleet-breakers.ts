@@ -42,6 +42,8 @@ export interface FleetBreakers {
   start(): Promise<void>
   /** Runs the action through the circuit. Throws what the action throws, or CircuitOpen without calling it. */
   run<T>(dependency: string, action: () => Promise<T>): Promise<T>
+  /** Calls go through by themselves, by what this worker knows of the fleet's circuit: it need not have used it. */
+  isClosed(dependency: string): boolean
   /** Of the circuits that this worker has used. `recovering` is told as `halfOpen`. */
   states(): Record<string, LocalState>
   /** Ends the timers; calls under way go on, and what they say is still told while the connection lives. */
@@ -114,6 +116,12 @@ class SharedBreakers implements FleetBreakers {
     if (entry === 'refused') throw this.#refusal(entered.known)
     if (entry === 'closed') return this.#local.run(dependency, action)
     return this.#runPass({ dependency, token, entry }, action)
+  }
+
+  isClosed(dependency: string): boolean {
+    const shared = this.#cache.get(dependency)?.circuit
+    if (shared && !isPlainlyClosed(shared)) return shared.forced === 'closed'
+    return this.#local.isClosed(dependency)
   }
 
   states(): Record<string, LocalState> {
