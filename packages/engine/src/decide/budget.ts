@@ -2,7 +2,7 @@
 // pass one is not made: it waits for calls under way to be settled, or its step fails and a person may raise the budget.
 import { failure, type LlmInput, MAX_TOKENS, type RunBudget } from '@stepfleet/contracts'
 import { utf8Length } from '../expressions/utf8.ts'
-import { toolPath, turnPath } from '../state/paths.ts'
+import { holderOf, toolPath, turnPath } from '../state/paths.ts'
 import type { RunState, StepState } from '../state/state.ts'
 import { ask, type BudgetCap, type BudgetOver, type Looked, planOf, type Turn } from '../turn.ts'
 import { settleFailure } from './failure-policy.ts'
@@ -17,9 +17,6 @@ const PENDING_MS = 1_000
  * only reserves more than is used, and what was not used is given back.
  */
 const BYTES_PER_TOKEN = 2
-
-/** One delivery of one attempt: each may be paid. */
-export const holderOf = (path: string, attempt: number, delivery: number): string => `${path}.${attempt}.${delivery}`
 
 const capOf = (scope: BudgetCap['scope'], said: RunBudget): BudgetCap => ({
   scope,

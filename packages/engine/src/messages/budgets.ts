@@ -1,6 +1,7 @@
 // budgets: what was reserved for a model call is settled by what it used, as soon as that is known.
 import type { Event, EventOf, Failure, FailureCode, Usage } from '@stepfleet/contracts'
-import { holderOf, isBudgeted } from '../decide/budget.ts'
+import { isBudgeted } from '../decide/budget.ts'
+import { holderOf } from '../state/paths.ts'
 import { lastAttempt, type StepState } from '../state/state.ts'
 import type { Ask, Turn } from '../turn.ts'
 import { cutBy } from './cut.ts'

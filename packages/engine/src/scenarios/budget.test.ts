@@ -188,6 +188,24 @@ describe('a budget', () => {
     expect(w.verdict).toMatchObject({ status: 'refused', message: expect.stringContaining('no price is known') })
   })
 
+  it('counts what was out when it was set, as soon as that is known', () => {
+    const { w, settle } = budgeted({ a: { llm }, b: { llm }, c: { llm, needs: ['a', 'b'] } }, { per_day: { usd: 50 } })
+    w.start()
+    w.raise({ tokens: 1_000 })
+    expect(w.state.unreserved).toEqual(['a.1.1', 'b.1.1'])
+    w.reload('snapshot')
+    w.done('a', 'ok', { usage: { ...USAGE, inputTokens: 700 } })
+    w.done('b')
+    expect([w.state.uncounted, w.state.unreserved]).toEqual([{ tokens: 720, microUsd: 70 }, []])
+    expect(settle()).toEqual({
+      spent: { tokens: 0, microUsd: 0 },
+      reserved: { tokens: expect.any(Number), microUsd: expect.any(Number) },
+    })
+    // of what was reserved from then on, nothing is counted twice
+    w.done('c', 'ok', { usage: { ...USAGE, inputTokens: 200 } })
+    expect(w.state.uncounted.tokens).toBe(720)
+  })
+
   it('settles the call that it is about, also when it is told late', () => {
     const { w, ledger, settle } = budgeted({ a: { llm, retry: { attempts: 3, initial: '1ms' } } }, { tokens: 10_000 })
     w.start()

@@ -1,9 +1,9 @@
 // fold: one event onto the state. The only code that changes what a run is; it judges nothing and knows no plan.
 // The state is handed over: fold changes it in place and is deterministic in (state, event).
 import type { Event, EventOf, EventType, RunStatus } from '@stepfleet/contracts'
+import { raiseBudget, spend } from './spending.ts'
 import {
   type AttemptState,
-  addUsage,
   addWaste,
   isComposite,
   isEnded,
@@ -140,9 +140,6 @@ const lookAtEverything = (state: RunState): void => {
   }
 }
 
-/** The run itself has a cap, and not only its workflow's day. */
-const isCapped = (budget: RunState['budget']): boolean => budget?.usd !== undefined || budget?.tokens !== undefined
-
 type Folders = { [T in EventType]: (state: RunState, event: EventOf<T>) => void }
 
 const folders: Folders = {
@@ -201,7 +198,7 @@ const folders: Folders = {
       record.failure = event.failure
       record.retryAtMs = event.retryAtMs ?? null
     }
-    if (event.usage) addUsage(state.cost, event.usage)
+    spend(state, event)
     step.failure = event.failure
     step.notBeforeMs = event.retryAtMs ?? null
     enter(state, step, event.retryAtMs === undefined ? 'failing' : 'retrying')
@@ -209,7 +206,7 @@ const folders: Folders = {
   'step.completed': (state, event) => {
     const step = stepOf(state, event.path, event.atMs)
     closeAttempt(step, event, 'completed')
-    if (event.usage) addUsage(state.cost, event.usage)
+    spend(state, event)
     consumeSignal(state, step)
     step.failure = null
     // the step was given up while this was waited for: it has happened in its place
@@ -224,7 +221,7 @@ const folders: Folders = {
   'step.answered': (state, event) => {
     const step = stepOf(state, event.path, event.atMs)
     closeAttempt(step, event, 'completed')
-    if (event.usage) addUsage(state.cost, event.usage)
+    spend(state, event)
     step.answer = event.output
     // whatever is thought of the answer, what the step does is done
     step.happened = { output: event.output, seq: event.seq }
@@ -286,16 +283,7 @@ const folders: Folders = {
     const step = stepOf(state, event.path, event.atMs)
     step.budget = { ...step.budget, ...event.budget }
   },
-  'run.budget_raised': (state, event) => {
-    const before = state.budget
-    const perDay = { ...before?.per_day, ...event.budget.per_day }
-    state.budget = { ...before, ...event.budget, ...(Object.keys(perDay).length > 0 ? { per_day: perDay } : {}) }
-    // what was spent while nothing of the run was counted
-    if (!isCapped(before) && isCapped(state.budget)) {
-      const { inputTokens, outputTokens, microUsd } = state.cost
-      state.uncounted = { tokens: inputTokens + outputTokens, microUsd }
-    }
-  },
+  'run.budget_raised': (state, event) => raiseBudget(state, event.budget),
   'run.paused': (state, event) => {
     state.paused = { by: event.by, reason: event.reason ?? null, atMs: event.atMs }
   },
@@ -304,13 +292,13 @@ const folders: Folders = {
     lookAtEverything(state)
   },
   'cost.noted': (state, event) => {
-    addUsage(state.cost, event.usage)
+    spend(state, event)
     addWaste(state.waste, event.usage)
     attemptOf(stepOf(state, event.path, event.atMs), event.attempt)?.reported.push(event.delivery)
   },
   'step.happened': (state, event) => {
     const step = stepOf(state, event.path, event.atMs)
-    if (event.usage) addUsage(state.cost, event.usage)
+    spend(state, event)
     attemptOf(step, event.attempt)?.reported.push(event.delivery)
     step.happened = { output: event.output, seq: event.seq }
     if (!state.closing) return

@@ -82,6 +82,9 @@ export const fallbackAround = (path: string): string | null => {
 /** A step of the scope at `prefix`: the top is empty. The same for ids. */
 export const innerPath = (prefix: string, name: string): string => (prefix === '' ? name : `${prefix}/${name}`)
 
+/** One delivery of one attempt: each may be paid, so each holds a reservation of its own. */
+export const holderOf = (path: string, attempt: number, delivery: number): string => `${path}.${attempt}.${delivery}`
+
 /** True for what lies inside a composite: its items, iterations, inner steps, turns and tool uses. */
 export const isInside = (path: string, composite: string): boolean =>
   path.length > composite.length &&

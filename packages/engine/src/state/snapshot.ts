@@ -74,6 +74,7 @@ export const toSnapshot = (state: RunState): string => {
     steps,
     asked,
     signals,
+    unreserved,
     topEnds,
     codeSeq,
     agenda,
@@ -95,6 +96,7 @@ export const toSnapshot = (state: RunState): string => {
     steps: [...steps.values()].map(storedStep),
     signals: [...signals],
     ...(asked.size > 0 ? { asked: [...asked] } : {}),
+    ...(unreserved.length > 0 ? { unreserved } : {}),
   })
 }
 

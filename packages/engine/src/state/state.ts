@@ -179,6 +179,8 @@ export interface RunState {
   budget: BudgetDefinition | null
   /** What it had spent when its first cap of its own was set. */
   uncounted: { tokens: number; microUsd: number }
+  /** Deliveries that were out then: nothing was reserved for them, so what they use is added to that. */
+  unreserved: string[]
   /** What it waits for before it begins, in words. */
   heldWhy: string | null
   closing: Closing | null
@@ -276,6 +278,7 @@ export const createState = (ns: string, run: string): RunState => ({
   deadlineAtMs: null,
   budget: null,
   uncounted: { tokens: 0, microUsd: 0 },
+  unreserved: [],
   heldWhy: null,
   closing: null,
   paused: null,
