@@ -57,6 +57,9 @@ const ofFault = (fault: Fault): Failure => {
       return failure('timeout', 'the model provider sent no headers in time')
     case 'stalled':
       return failure('timeout', fault.message)
+    // it would be as long the next time, and is paid each time
+    case 'endless':
+      return failure('stream_broken', fault.message, { class: 'permanent' })
     case 'broken':
       return failure('stream_broken', fault.message)
     case 'dropped':

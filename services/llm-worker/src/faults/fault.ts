@@ -1,6 +1,6 @@
 // What went wrong between us and a model provider, in words that know no provider. Each SDK's errors are told in these; failure.ts judges them.
 import { HeadersLate, HttpRefusal } from '../providers/provider-fetch.ts'
-import { StreamStalled } from '../providers/watched-fetch.ts'
+import { AnswerEndless, StreamStalled } from '../providers/watched-fetch.ts'
 import { refusalOf } from './refusal-body.ts'
 
 /** The provider said no. */
@@ -31,6 +31,8 @@ export type Fault =
   | { kind: 'odd'; message: string }
   /** The answer fell silent. */
   | { kind: 'stalled'; message: string }
+  /** The answer has no end. */
+  | { kind: 'endless'; message: string }
   /** The connection, or what came over it, broke while the answer was read. */
   | { kind: 'broken'; message: string }
 
@@ -63,6 +65,7 @@ export const ownFault = (error: unknown): Fault | null => {
     if (at instanceof HttpRefusal) return { kind: 'refused', ...refusalOf(at.body, at) }
     if (at instanceof HeadersLate) return { kind: 'late' }
     if (at instanceof StreamStalled) return { kind: 'stalled', message: at.message }
+    if (at instanceof AnswerEndless) return { kind: 'endless', message: at.message }
     if (at instanceof StreamBroken) return { kind: 'broken', message: at.message }
   }
   return null

@@ -3,13 +3,13 @@ import Anthropic from '@anthropic-ai/sdk'
 import { failure, type Json, type PriceList, type Usage } from '@stepfleet/contracts'
 import { TaskFailure } from '@stepfleet/runtime'
 import { abortFailure, failureOf, StreamBroken } from '../failure.ts'
+import { ownFault } from '../faults/fault.ts'
 import { continued, paramsOf } from './anthropic-request.ts'
 import { stopOf } from './anthropic-stop.ts'
 import { AnswerCollector, type Collected } from './anthropic-stream.ts'
 import { usageOf } from './collected.ts'
 import { addUsage, type ModelAnswer, type ModelProvider, type ModelRequest } from './provider.ts'
 import { providerFetch } from './provider-fetch.ts'
-import { StreamStalled } from './watched-fetch.ts'
 
 type Params = Anthropic.MessageCreateParamsStreaming
 
@@ -119,7 +119,7 @@ class AnthropicProvider implements ModelProvider {
     try {
       for await (const event of stream) collector.add(event)
     } catch (error) {
-      if (error instanceof Anthropic.APIError || error instanceof StreamStalled) throw error
+      if (error instanceof Anthropic.APIError || ownFault(error) !== null) throw error
       throw new StreamBroken(`the answer broke off: ${error instanceof Error ? error.message : String(error)}`)
     }
   }

@@ -140,6 +140,29 @@ describe.each(SUBJECTS)('$name', (subject) => {
     expect(sent).toBeLessThan(50_000_000)
   })
 
+  it('an answer that has no end is a failure, before it fills the memory', async () => {
+    let sent = 0
+    const comment = `: ${'x'.repeat(1_000_000)}\n\n`
+    const server = await startRawServer((response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      const more = (): void => {
+        sent += comment.length
+        if (sent < 1_000_000_000 && !response.destroyed) response.write(comment, more)
+        else response.end()
+      }
+      more()
+    })
+    const limits = { headersMs: 10_000, chunkMs: 10_000, prices: bench.prices }
+    const { failure } = await bench.call(subject.create(server.url, limits))
+    expect(failure).toMatchObject({
+      code: 'stream_broken',
+      class: 'permanent',
+      message: expect.stringContaining('MiB'),
+    })
+    await server.stop()
+    expect(sent).toBeLessThan(300_000_000)
+  })
+
   it.each([301, 302, 307])('a redirect (%i) is not followed: it is an answer that is no success', async (status) => {
     const other = await startRawServer((response) => response.end())
     const server = await startRawServer((response) => {

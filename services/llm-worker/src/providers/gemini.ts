@@ -81,7 +81,7 @@ class GeminiProvider implements ModelProvider {
       }
     } catch (error) {
       const kind = faultOf(error)?.kind
-      if (kind === 'refused' || kind === 'stalled') throw error
+      if (kind === 'refused' || kind === 'stalled' || kind === 'endless') throw error
       throw new StreamBroken(`the answer broke off: ${error instanceof Error ? error.message : String(error)}`)
     }
   }

@@ -97,7 +97,7 @@ class OpenAIProvider implements ModelProvider {
       for await (const chunk of stream) collector.add(chunk)
     } catch (error) {
       const kind = faultOf(error)?.kind
-      if (kind === 'refused' || kind === 'stalled') throw error
+      if (kind === 'refused' || kind === 'stalled' || kind === 'endless') throw error
       throw new StreamBroken(`the answer broke off: ${error instanceof Error ? error.message : String(error)}`)
     }
   }

@@ -1,4 +1,4 @@
-// fetch with a limit on silence: a body that sends nothing for so long fails. The SDK's own timer ends with the headers, and its
+// fetch with limits on silence and on size: a body that sends nothing for so long fails, and so does one without an end. The SDK's own timer ends with the headers, and its
 // stream hides pings, so only here can a slow answer be told from a dead one.
 //
 // The signal is heeded here too: once the headers are there, fetch holds on to it by a weak reference only, and after a garbage
@@ -9,6 +9,17 @@ export class StreamStalled extends Error {
   constructor(silentMs: number) {
     super(`the model provider sent nothing for ${silentMs} ms in the middle of its answer`)
     this.name = 'StreamStalled'
+  }
+}
+
+/** Bytes of an answer. The longest that models give are some 30 MiB, since each few characters are an event of their own. */
+const MAX_ANSWER = 128 * 1024 * 1024
+
+/** The body is longer than any answer. */
+export class AnswerEndless extends Error {
+  constructor() {
+    super(`the answer of the model provider is over ${MAX_ANSWER / 1024 / 1024} MiB`)
+    this.name = 'AnswerEndless'
   }
 }
 
@@ -34,11 +45,14 @@ const watched = (
   signal: AbortSignal | null,
 ): ReadableStream<Uint8Array> => {
   const reader = body.getReader()
+  let bytes = 0
   return new ReadableStream<Uint8Array>({
     pull: async (controller) => {
       const { comes, stop } = endOfWait(silentMs, signal)
       try {
         const { done, value } = await Promise.race([reader.read(), comes])
+        bytes += value?.byteLength ?? 0
+        if (bytes > MAX_ANSWER) throw new AnswerEndless()
         if (done) controller.close()
         else controller.enqueue(value)
       } catch (error) {
@@ -53,7 +67,10 @@ const watched = (
   })
 }
 
-/** A fetch whose bodies fail with StreamStalled after `silentMs` without a byte, and with its reason when the signal aborts. */
+/**
+ * A fetch whose bodies fail with StreamStalled after `silentMs` without a byte, with AnswerEndless when they are too long, and with
+ * its reason when the signal aborts.
+ */
 export const watchedFetch =
   (silentMs: number): typeof fetch =>
   async (input, init) => {
