@@ -8,6 +8,8 @@ export interface JournalEvent {
   atMs: number
   type: string
   path?: string
+  /** Of `escalation.resolved`. */
+  action?: string
   output?: { value: unknown } | { blob: string }
 }
 
