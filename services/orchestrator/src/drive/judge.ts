@@ -1,6 +1,7 @@
 // judge: the commands of one run, in order, through the engine. What comes out is one append and the messages that
 // leave after it. The only awaits are for payloads and for what a wake must look at.
 import { randomUUID } from 'node:crypto'
+import type { CodeHost } from '@stepfleet/code-workflows'
 import {
   type Actor,
   type Command,
@@ -26,7 +27,6 @@ import {
   wakeAt,
 } from '@stepfleet/engine'
 import type { Publisher } from '@stepfleet/runtime'
-import type { CodeHost } from '../code/host.ts'
 import type { Append, MailboxEntry, Store } from '../store/port.ts'
 import { answerCode } from './code.ts'
 import type { Asking, Leaving, Outside } from './outside.ts'

@@ -1,12 +1,12 @@
 // A whole engine in one process: the memory store, a publisher in memory, and a worker that answers what is sent.
 import { createHash } from 'node:crypto'
+import { type CodeHost, ThreadedCodeHost } from '@stepfleet/code-workflows'
 import { type CommandOf, type Definition, type Json, type Task, taskSchema } from '@stepfleet/contracts'
 import { canonicalJson } from '@stepfleet/engine'
 import type { Publisher, RedisClient } from '@stepfleet/runtime'
 import { createLogger } from '@stepfleet/runtime'
 import { createMemoryBudgets } from '../budgets/memory-budgets.ts'
 import type { FleetBudgets } from '../budgets/port.ts'
-import { type CodeHost, ThreadedCodeHost } from '../code/host.ts'
 import { createMemoryLimits } from '../limits/memory-limits.ts'
 import type { FleetLimits } from '../limits/port.ts'
 import { createSchemaChecks } from '../schemas.ts'
