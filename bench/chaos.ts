@@ -194,7 +194,7 @@ const column = async (name: string, guard: Guard | null, root: string): Promise<
     const spread = submitSpread(api, planned.slice(0, spreadCount), () => over)
     const size = Math.ceil((planned.length - spreadCount) / Math.max(1, order.length))
     const { faults, submits } = await faultAround(
-      { api, fleet, victim: VICTIM, random: randomOf(SEED + 2) },
+      { api, fleet, victim: VICTIM, random: randomOf(SEED + 2), effects },
       order,
       (at) => planned.slice(spreadCount + at * size, spreadCount + (at + 1) * size),
     )

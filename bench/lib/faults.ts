@@ -4,7 +4,7 @@ import { SHARDS } from '@stepfleet/contracts'
 import { type Planned, submitAll } from './chaos-load.ts'
 import type { Fleet } from './fleet.ts'
 import { type Api, createApi, pause, until } from './http.ts'
-import type { ToolCall } from './records.ts'
+import { lastToolCalls, type ToolCall } from './records.ts'
 
 /**
  * `kill`: SIGKILL of the engine, and a new one. `stop`: SIGSTOP of the engine until another one owns all shards, then
@@ -29,6 +29,8 @@ export interface FaultsOptions {
   /** The process that owns the shards. */
   victim: 'engine' | 'orchestrator'
   random: () => number
+  /** The ledger of the tools. */
+  effects: string
 }
 
 /** The worker that is stopped; another one must be there to take over. */
@@ -109,8 +111,21 @@ const stop = async ({ api, fleet, victim }: FaultsOptions): Promise<Fault> => {
   return { kind: 'stop', pid, atMs, backAtMs, resumedAtMs }
 }
 
-const stopWorker = async ({ fleet }: FaultsOptions): Promise<Fault> => {
+/** A call of effect `once` that has just begun: the shortest takes 20 ms. */
+const JUST_MS = 12
+/** Without one in this time there is no load, and the worker is stopped as it is. */
+const MOST_MS = 3_000
+
+/** The worker has a call in its hands that must not be made a second time. */
+const untilPays = async (effects: string, pid: number): Promise<void> => {
+  const pays = ({ tool, ...call }: ToolCall): boolean =>
+    tool === 'pay' && call.pid === pid && Date.now() - call.atMs < JUST_MS
+  await until('a call of pay', MOST_MS, () => lastToolCalls(effects).some(pays), 2).catch(() => undefined)
+}
+
+const stopWorker = async ({ fleet, effects }: FaultsOptions): Promise<Fault> => {
   const pid = pidOf(fleet, STOPPED_WORKER)
+  await untilPays(effects, pid)
   const atMs = Date.now()
   fleet.suspend(STOPPED_WORKER)
   await pause(WORKER_LOST_MS)
@@ -146,7 +161,8 @@ export const faultAround = async (
     const burst = burstOf(at)
     for (let i = 0; i < burst.length; i += BATCH)
       submits.push(submitAll(options.api, burst.slice(i, i + BATCH), () => true))
-    await pause(10 + options.random() * LOADED_MS)
+    // a worker is stopped in the middle of a call, whenever that is
+    if (kind !== 'worker-stop') await pause(10 + options.random() * LOADED_MS)
     faults.push(await DO[kind](options))
     if (faults.length % 5 === 0) console.log(`  ${faults.length} faults`)
   }

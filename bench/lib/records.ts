@@ -1,5 +1,5 @@
 // The evidence that is checked: journals by the API, and the ledgers of the model and the tools, which the system cannot edit.
-import { existsSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readFileSync, readSync } from 'node:fs'
 import { type Api, expectOk } from './http.ts'
 
 /** The parts of a journal's event that checks look at. */
@@ -24,6 +24,8 @@ export interface ModelCall {
 
 export interface ToolCall {
   key: string
+  /** `effect`, or `pay`, which is of effect `once`. */
+  tool: string
   /** Worker's process. */
   pid: number
   atMs: number
@@ -51,6 +53,25 @@ export const readModelCalls = (file: string): ModelCall[] => {
 }
 
 export const readToolCalls = (file: string): ToolCall[] => linesOf<ToolCall>(file)
+
+const TAIL_BYTES = 4_096
+
+/** The newest calls; cheap, so that it can be asked every few milliseconds. */
+export const lastToolCalls = (file: string): ToolCall[] => {
+  if (!existsSync(file)) return []
+  const handle = openSync(file, 'r')
+  const { size } = fstatSync(handle)
+  const tail = Buffer.alloc(Math.min(size, TAIL_BYTES))
+  readSync(handle, tail, 0, tail.length, size - tail.length)
+  closeSync(handle)
+  const text = tail.toString('utf8')
+  // the first line may be cut
+  const lines = text
+    .slice(0, text.lastIndexOf('\n') + 1)
+    .split('\n')
+    .slice(size > TAIL_BYTES ? 1 : 0)
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as ToolCall)
+}
 
 /** All events of a run. */
 export const readJournal = async (api: Api, run: string): Promise<JournalEvent[]> => {

@@ -6,7 +6,9 @@ import { defineTool } from 'stepfleet'
 const file = process.env.BENCH_EFFECTS
 const ledger = file ? await open(file, 'a') : null
 
-const about = {
+/** What both are, but for their names and effects. @param {string} tool */
+const about = (tool) => ({
+  name: tool,
   description: 'Leaves a mark that nothing can take back, and gives its number back doubled.',
   input: {
     type: 'object',
@@ -16,15 +18,15 @@ const about = {
   },
   run: async ({ n, ms = 0 }, { effectKey }) => {
     if (ledger === null) throw new Error('BENCH_EFFECTS is not set')
-    await ledger.appendFile(`${JSON.stringify({ key: effectKey, pid: process.pid, atMs: Date.now() })}\n`)
+    await ledger.appendFile(`${JSON.stringify({ key: effectKey, tool, pid: process.pid, atMs: Date.now() })}\n`)
     await ledger.datasync()
     if (ms > 0) await sleep(ms)
     return { n: 2 * n }
   },
-}
+})
 
 // its calls are counted, so that a second one shows whatever the effect allows
-export const effect = defineTool({ ...about, name: 'effect', effect: 'idempotent' })
+export const effect = defineTool({ ...about('effect'), effect: 'idempotent' })
 
 /** The same, but nobody may ever call it a second time. */
-export const pay = defineTool({ ...about, name: 'pay', effect: 'once' })
+export const pay = defineTool({ ...about('pay'), effect: 'once' })
