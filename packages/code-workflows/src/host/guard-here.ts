@@ -40,11 +40,22 @@ const outsideConsole = (real: Console): Console =>
     },
   })
 
+/** Promises of code that failed before anybody looked at them. */
+const hushedPromises = new WeakSet<WeakKey>()
+
+const isPromise = (value: unknown): value is WeakKey => value instanceof Promise
+
 /** A promise of the code that fails before anybody looks at it is no mistake, as in a thread. */
 const hushRejections = (): Undo => {
   const { emit } = process
   const hushed = (event: string, ...args: unknown[]): boolean => {
-    if (event === 'unhandledRejection' && isCode()) return true
+    const promise = args.at(-1)
+    if (event === 'unhandledRejection' && isCode() && isPromise(promise)) {
+      hushedPromises.add(promise)
+      return true
+    }
+    // or Node would warn of it
+    if (event === 'rejectionHandled' && isPromise(promise) && hushedPromises.has(promise)) return true
     return Reflect.apply(emit, process, [event, ...args])
   }
   Object.defineProperty(process, 'emit', { value: hushed, writable: true, enumerable: true, configurable: true })
