@@ -13,7 +13,7 @@
 // `--without` repeats all that on a copy of the built tree from which a guard was taken (lib/guards.ts): these columns
 // must show the violations that the guard prevents, else the checker proves nothing. Ends with 1 when the real column
 // has any violation, or a control has none of its kind.
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -47,7 +47,7 @@ const { values } = parseArgs({
     without: { type: 'string', default: 'out-check,unsent,fence,begun' },
     fsync: { type: 'string', default: 'always' },
     root: { type: 'string', default: REPOSITORY },
-    /** Keeps the files of the fleets. */
+    /** Keeps the files of the fleets, and the journals beside them. */
     keep: { type: 'boolean', default: false },
     name: { type: 'string', default: 'chaos' },
   },
@@ -206,6 +206,7 @@ const column = async (name: string, guard: Guard | null, root: string): Promise<
     // a call made twice may come after the run's end
     await pause(1_000)
     const journals = await journalsOf(api, planned)
+    if (values.keep) writeFileSync(join(dir, 'journals.json'), JSON.stringify([...journals], null, 1))
     const ledgers = { tools: readToolCalls(effects), model: readModelCalls(fleet.modelLedger) }
     const violations = check(planned, journals, ledgers, {
       stallMs: STALL_MS,

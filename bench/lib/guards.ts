@@ -4,7 +4,7 @@ import type { ViolationKind } from '../checker.ts'
 import type { Patch } from './copy.ts'
 
 const CLAIM = 'packages/runtime/dist/lua/claim.3.lua'
-const JUDGE = 'services/orchestrator/dist/drive/judge.js'
+const OBSERVE = 'services/orchestrator/dist/drive/observe.js'
 const OUTCOME = 'packages/engine/dist/accept/outcome.js'
 const APPEND = 'services/orchestrator/dist/store/lua/append.8.lua'
 
@@ -45,9 +45,9 @@ export const GUARDS: Record<string, Guard> = {
         replace: 'local _ = time',
       },
       {
-        file: JUDGE,
-        find: "unclaimed && (await deps.publisher.findJob(step.queue, task)) !== 'waiting'",
-        replace: 'unclaimed && false',
+        file: OBSERVE,
+        find: "(await deps.publisher.findJob(queue, one.task)) !== 'waiting'",
+        replace: 'false',
       },
     ],
   },
