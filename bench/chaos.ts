@@ -6,7 +6,8 @@
 // - killed 20 times (SIGKILL) and started again; with `--roles all` it is API and engine in one process;
 // - stopped 10 times (SIGSTOP), with commands in its hands, until a second engine has taken over all shards and worked a
 //   while, and then continued (SIGCONT): what it appends must be refused, what it publishes must find no claim.
-// A tool-worker is stopped 10 times until its tasks have gone to another, and continued: whoever answers first wins.
+// A tool-worker is stopped 10 times in the middle of a call, until its tasks have gone to another, and continued: whoever
+// answers first wins, and a call of effect `once` that it had begun is not made again, unless a person (lib/ends.ts) says so.
 // A third of the jobs or so is delivered twice on top. Then everything is left alone, and the checker (checker.ts)
 // looks at each accepted run.
 //
@@ -21,6 +22,7 @@ import { check, type Violation, type ViolationKind } from './checker.ts'
 import { DEFINITIONS, type Planned, planRuns, randomOf, submitAll } from './lib/chaos-load.ts'
 import { copyTree } from './lib/copy.ts'
 import { startDuplicator } from './lib/duplicates.ts'
+import { awaitEnds } from './lib/ends.ts'
 import {
   deathsOf,
   type Fault,
@@ -32,8 +34,8 @@ import {
 } from './lib/faults.ts'
 import { endOnSignals, type Fleet, REPOSITORY, startFleet } from './lib/fleet.ts'
 import { GUARDS, type Guard } from './lib/guards.ts'
-import { type Api, countRuns, createApi, expectOk, pause, register } from './lib/http.ts'
-import { type JournalEvent, readJournal, readModelCalls, readToolCalls } from './lib/records.ts'
+import { type Api, createApi, expectOk, pause, register } from './lib/http.ts'
+import { readJournals, readModelCalls, readToolCalls } from './lib/records.ts'
 import { median, printTable, redisVersion, writeResults } from './lib/results.ts'
 
 const { values } = parseArgs({
@@ -67,7 +69,6 @@ const BATCH = 10
 const STALL_MS = 8_000
 /** After the last fault everything must end within this. */
 const END_MS = 45_000
-const ENDED = ['completed', 'failed', 'cancelled']
 
 interface Spread {
   p50: number
@@ -97,6 +98,8 @@ interface Column {
   lostDeliveries: number
   /** Cases of `once` steps that the stopped worker's late answer closed. */
   lateResults: number
+  /** Those that were left to a person: it was stopped between having begun and the call, or its call was cut. */
+  decidedCases: number
   /** Kinds of which there must be some; null: there must be none of any. */
   shows: readonly ViolationKind[] | null
   violations: Violation[]
@@ -141,26 +144,6 @@ const submitSpread = async (api: Api, planned: readonly Planned[], over: () => b
   await Promise.all(open)
 }
 
-const awaitEnds = async (api: Api, accepted: number): Promise<void> => {
-  const end = performance.now() + END_MS
-  while (performance.now() < end) {
-    const counts = await Promise.all(ENDED.map((status) => countRuns(api, `status=${status}`).catch(() => 0)))
-    if (counts.reduce((sum, count) => sum + count, 0) >= accepted) return
-    await pause(500)
-  }
-}
-
-const journalsOf = async (api: Api, planned: readonly Planned[]): Promise<Map<string, JournalEvent[]>> => {
-  const journals = new Map<string, JournalEvent[]>()
-  const left = [...planned]
-  await Promise.all(
-    Array.from({ length: 16 }, async () => {
-      for (let one = left.pop(); one; one = left.pop()) journals.set(one.run, await readJournal(api, one.run))
-    }),
-  )
-  return journals
-}
-
 const column = async (name: string, guard: Guard | null, root: string): Promise<{ column: Column; redis: string }> => {
   const dir = mkdtempSync(join(tmpdir(), `stepfleet-chaos-`))
   const log = (line: string): void => console.log(`  ${name}: ${line}`)
@@ -201,11 +184,14 @@ const column = async (name: string, guard: Guard | null, root: string): Promise<
     over = true
     await Promise.all([spread, ...submits])
     log('all submitted; waiting for the ends')
-    await awaitEnds(api, planned.length)
+    const decidedCases = await awaitEnds(api, planned, effects, END_MS)
     await duplicator.stop()
     // a call made twice may come after the run's end
     await pause(1_000)
-    const journals = await journalsOf(api, planned)
+    const journals = await readJournals(
+      api,
+      planned.map(({ run }) => run),
+    )
     if (values.keep) writeFileSync(join(dir, 'journals.json'), JSON.stringify([...journals], null, 1))
     const ledgers = { tools: readToolCalls(effects), model: readModelCalls(fleet.modelLedger) }
     const violations = check(planned, journals, ledgers, {
@@ -225,6 +211,7 @@ const column = async (name: string, guard: Guard | null, root: string): Promise<
         shows: guard?.shows ?? null,
         lostDeliveries: events.filter(({ type }) => type === 'step.lost').length,
         lateResults: events.filter(({ action }) => action === 'late_result').length,
+        decidedCases,
         takenTasks: deadTasksIn(engineLogs, (worker) => worker === stopped),
         falseDeaths: deadTasksIn(engineLogs, (worker) => worker !== stopped),
         refusedAppends: engineLogs.split('append refused: the shard has another owner').length - 1,
@@ -269,6 +256,7 @@ const print = (columns: readonly Column[]): void => {
     row('SIGSTOPs of a tool-worker', ({ workerStops }) => workerStops),
     row('tasks taken from the stopped worker', ({ takenTasks }) => takenTasks),
     row('cases closed by its late answer', ({ lateResults }) => lateResults),
+    row('cases decided by a person', ({ decidedCases }) => decidedCases),
     row('deliveries given up', ({ lostDeliveries }) => lostDeliveries),
     row('tasks of live workers taken for lost', ({ falseDeaths }) => falseDeaths),
     ...KINDS.map((kind) => row(kind, ({ violations }) => violations.filter((one) => one.kind === kind).length)),

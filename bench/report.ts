@@ -50,6 +50,7 @@ interface Chaos extends Measured {
     workerStops?: number
     takenTasks?: number
     lateResults?: number
+    decidedCases?: number
   }[]
 }
 interface Loaded {
@@ -143,6 +144,7 @@ const stopRows = (columns: Chaos['columns']): (string | number)[][] => {
       'of them of effect `once`: cases that its late answer closed',
       ...columns.map(({ lateResults }) => lateResults ?? 0),
     ],
+    ['and cases that a person decided', ...columns.map(({ decidedCases }) => decidedCases ?? 0)],
   ]
 }
 

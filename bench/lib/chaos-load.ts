@@ -103,6 +103,8 @@ export const randomOf = (seed: number): (() => number) => {
 }
 
 export interface Planned extends Expected {
+  /** What `pay` gives for a step of effect `once`. */
+  onceOutput: unknown
   body: { id: string; workflow: string; input: { n: number; ms: number } }
 }
 
@@ -118,6 +120,7 @@ export const planRuns = (count: number, random: () => number): Planned[] =>
       toolPaths: kind.toolPaths,
       modelPaths: kind.modelPaths,
       oncePaths: kind.oncePaths ?? [],
+      onceOutput: { n: 2 * n },
       body: { id: run, workflow: kind.definition.name, input: { n, ms: 2 + Math.floor(random() * 25) } },
     }
   })

@@ -84,3 +84,15 @@ export const readJournal = async (api: Api, run: string): Promise<JournalEvent[]
   }
   return events
 }
+
+/** All events of many runs, by run. */
+export const readJournals = async (api: Api, runs: readonly string[]): Promise<Map<string, JournalEvent[]>> => {
+  const journals = new Map<string, JournalEvent[]>()
+  const left = [...runs]
+  await Promise.all(
+    Array.from({ length: 16 }, async () => {
+      for (let run = left.pop(); run; run = left.pop()) journals.set(run, await readJournal(api, run))
+    }),
+  )
+  return journals
+}
