@@ -234,6 +234,15 @@ describe('the world is not there', () => {
     expect(Object.getOwnPropertyDescriptors(globalThis)).toEqual(before)
   })
 
+  test('nor does a test with fake timers of its own stop it', async () => {
+    vi.useFakeTimers({ now: 5 })
+    const flow = defineWorkflow({ name: 'flow' }, async (run) => [await run.tool('a', { tool: 'x' }), run.now()])
+    const run = await simulate(flow, { mocks: { a: () => Date.now() }, startAtMs: 1_000 })
+    expect([run.output, Date.now()]).toEqual([[5, 1_200], 5])
+    vi.useRealTimers()
+    expect(Date.now()).toBeGreaterThan(5)
+  })
+
   test('nor to others that run in between', async () => {
     const flow = defineWorkflow({ name: 'flow' }, async (run) => {
       for (let i = 0; i < 20; i += 1) await run.tool(`a_${i}`, { tool: 'x' })
