@@ -127,9 +127,11 @@ export class World {
   }
 
   /** What code asks for becomes known, to all that look at workflows, before it is decided on. */
-  #learn({ plan }: PlannedWorkflow, steps: readonly { name: string; step: StepDefinition }[]): void {
-    for (const { name, step } of steps) plan.code?.learn(name, step)
-    if (steps.length > 0) this.parts.tools.learn([plan])
+  #learn({ plan, planOfRun }: PlannedWorkflow, steps: readonly { name: string; step: StepDefinition }[]): void {
+    if (steps.length === 0) return
+    const fresh = planOfRun()
+    for (const { name, step } of steps) for (const one of [plan, fresh]) one.code?.learn(name, step)
+    this.parts.tools.learn([fresh])
   }
 
   #busiest(): string {
