@@ -3,6 +3,7 @@
 // coverage and spies in it. What a thread takes away, the code is refused here (guard-here.ts). What only a thread can
 // do is not done: code that computes for ever hangs, and one memory is shared with the test.
 import { relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { asCode, guarded } from './guard-here.ts'
 import { type AdvanceCall, type Advanced, type CodeHost, threwAs } from './host.ts'
 import { Instances } from './instances.ts'
@@ -10,7 +11,9 @@ import type { BundledWorkflow } from './protocol.ts'
 
 const FRAMES = 10
 const FRAME = /(?:^at (?:async )?(.*) \(|^at (?:async )?)(?:file:\/\/)?(\/.*|[A-Za-z]:[\\/].*):(\d+):(\d+)\)?$/
-const isOwn = (file: string): boolean => !/[\\/](node_modules|code-workflows[\\/](src|dist))[\\/]/.test(file)
+/** This package: `src` or `dist`. */
+const PACKAGE = fileURLToPath(new URL('..', import.meta.url))
+const isOwn = (file: string): boolean => !file.startsWith(PACKAGE) && !/[\\/]node_modules[\\/]/.test(file)
 
 /** Places in the files of the user, innermost first: `workflows/orders.ts:12:9 (charge)`. */
 const framesHere = (stack: string): string[] =>
