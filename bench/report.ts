@@ -43,6 +43,14 @@ interface Chaos extends Measured {
     violations: number
     byKind: Record<string, number>
     backMs: { p50: number; max: number }
+    /** From here on: not in results from before there were stops. */
+    stops?: number
+    takenMs?: { p50: number; max: number }
+    refusedAppends?: number
+    workerStops?: number
+    takenTasks?: number
+    lateResults?: number
+    decidedCases?: number
   }[]
 }
 interface Loaded {
@@ -120,6 +128,26 @@ ${where(measured)}
 An agent of ${measured.turns} turns; SIGKILL of the llm-worker that holds turn ${measured.killedIn}, ${measured.kills.length} times. From the kill until that turn's call began again on another worker: **p50 ${whole(measured.progressMs.p50)} ms**, p99 ${whole(measured.progressMs.p99)} ms, longest ${whole(measured.progressMs.max)} ms. The model's ledger: every call once, and at most the one in flight again: ${measured.ok ? 'holds' : '**broken**'}.
 `
 
+/** What the stopped processes did; nothing in results from before there were stops. */
+const stopRows = (columns: Chaos['columns']): (string | number)[][] => {
+  if (columns.every(({ stops = 0, workerStops = 0 }) => stops + workerStops === 0)) return []
+  return [
+    ['SIGSTOPs of the engine, then SIGCONT', ...columns.map(({ stops }) => stops ?? 0)],
+    [
+      'all shards taken over, p50 / longest ms',
+      ...columns.map(({ takenMs }) => `${whole(takenMs?.p50 ?? 0)} / ${whole(takenMs?.max ?? 0)}`),
+    ],
+    ['appends of the deposed engine that were refused', ...columns.map(({ refusedAppends }) => refusedAppends ?? 0)],
+    ['SIGSTOPs of a tool-worker, then SIGCONT', ...columns.map(({ workerStops }) => workerStops ?? 0)],
+    ['tasks taken from the stopped worker', ...columns.map(({ takenTasks }) => takenTasks ?? 0)],
+    [
+      'of them of effect `once`: cases that its late answer closed',
+      ...columns.map(({ lateResults }) => lateResults ?? 0),
+    ],
+    ['and cases that a person decided', ...columns.map(({ decidedCases }) => decidedCases ?? 0)],
+  ]
+}
+
 const chaos = (measured: Chaos): string => {
   const kinds = [...new Set(measured.columns.flatMap(({ byKind }) => Object.keys(byKind)))]
   const rows = [
@@ -129,10 +157,12 @@ const chaos = (measured: Chaos): string => {
       'all shards owned again, p50 / longest ms',
       ...measured.columns.map(({ backMs }) => `${whole(backMs.p50)} / ${whole(backMs.max)}`),
     ],
+    ...stopRows(measured.columns),
     ['**violations**', ...measured.columns.map(({ violations }) => `**${violations}**`)],
     ...kinds.map((kind) => [kind.replaceAll('_', ' '), ...measured.columns.map(({ byKind }) => byKind[kind] ?? 0)]),
   ]
-  return `## The engine killed under load
+  const stopped = measured.columns.some(({ stops = 0 }) => stops > 0)
+  return `## The engine killed${stopped ? ' and stopped' : ''} under load
 
 ${where(measured)}
 

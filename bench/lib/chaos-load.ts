@@ -3,11 +3,7 @@ import type { Expected } from '../checker.ts'
 import { type Api, pause } from './http.ts'
 
 const MODEL = 'anthropic/claude-haiku-5-5'
-const effect = (n: string, more: object = {}): object => ({
-  tool: 'effect',
-  with: { n, ms: '${{ input.ms }}' },
-  ...more,
-})
+const effect = (n: string): object => ({ tool: 'effect', with: { n, ms: '${{ input.ms }}' } })
 const input = {
   type: 'object',
   required: ['n', 'ms'],
@@ -20,6 +16,7 @@ interface Kind {
   output: (n: number) => unknown
   toolPaths: readonly string[]
   modelPaths: readonly string[]
+  oncePaths?: readonly string[]
 }
 
 /** Two to five steps each. Outputs are computed here a second time, by hand. */
@@ -71,6 +68,20 @@ const KINDS: readonly Kind[] = [
     toolPaths: ['a'],
     modelPaths: ['b'],
   },
+  {
+    definition: {
+      name: 'chaos-once',
+      steps: {
+        // takes its time, so that a worker that is stopped has one in its hands
+        a: { tool: 'pay', with: { n: '${{ input.n }}', ms: '${{ input.ms * 10 }}' } },
+        c: effect('${{ steps.a.output.n }}'),
+      },
+    },
+    output: (n) => ({ n: 4 * n }),
+    toolPaths: ['a', 'c'],
+    modelPaths: [],
+    oncePaths: ['a'],
+  },
 ]
 
 export const DEFINITIONS: readonly object[] = KINDS.map(({ definition }) => ({
@@ -92,6 +103,8 @@ export const randomOf = (seed: number): (() => number) => {
 }
 
 export interface Planned extends Expected {
+  /** What `pay` gives for a step of effect `once`. */
+  onceOutput: unknown
   body: { id: string; workflow: string; input: { n: number; ms: number } }
 }
 
@@ -106,6 +119,8 @@ export const planRuns = (count: number, random: () => number): Planned[] =>
       output: kind.output(n),
       toolPaths: kind.toolPaths,
       modelPaths: kind.modelPaths,
+      oncePaths: kind.oncePaths ?? [],
+      onceOutput: { n: 2 * n },
       body: { id: run, workflow: kind.definition.name, input: { n, ms: 2 + Math.floor(random() * 25) } },
     }
   })

@@ -23,6 +23,8 @@ export interface FleetShape {
   /** Latency of the scripted model; without it none is started. */
   modelLatencyMs?: number
   slots?: number
+  /** A second engine, `spare`, which runs only when somebody starts it. */
+  spare?: boolean
   /** Files and folders of module tools. */
   tools: readonly string[]
   env?: Record<string, string>
@@ -35,6 +37,8 @@ interface Spec {
   args: string[]
   env: Record<string, string>
   readyUrl: string
+  /** It is not started with the fleet. */
+  isSpare?: boolean
 }
 
 export interface Fleet {
@@ -46,6 +50,14 @@ export interface Fleet {
   pids(): Record<string, number>
   /** SIGKILL, and waits until the process is gone. */
   kill(name: string): Promise<void>
+  /** SIGTERM, and waits until the process is gone. */
+  end(name: string): Promise<void>
+  /** SIGSTOP: it lives, keeps its sockets, and does nothing until `resume`. */
+  suspend(name: string): void
+  /** SIGCONT. */
+  resume(name: string): void
+  /** Where a process answers. */
+  urlOf(name: string): string
   /** Starts a process that was killed; resolves as soon as it runs. */
   start(name: string): void
   /** Waits until the process says that it is ready. */
@@ -100,6 +112,12 @@ const specsOf = (shape: FleetShape, redisUrl: string, ports: number[]): Spec[] =
     specs.push(service('api', 'orchestrator', door, { ROLE: 'api', STEPFLEET_PORT: String(door) }))
     specs.push(service('engine', 'orchestrator', port(), { ROLE: 'engine' }))
   }
+  if (shape.spare) {
+    const spare = port()
+    const env: Record<string, string> =
+      shape.roles === 'all' ? { ROLE: 'all', STEPFLEET_PORT: String(spare) } : { ROLE: 'engine' }
+    specs.push({ ...service('spare', 'orchestrator', spare, env), isSpare: true })
+  }
   for (let i = 1; i <= shape.toolWorkers; i += 1)
     specs.push(service(`tool-worker-${i}`, 'tool-worker', port(), { STEPFLEET_TOOLS: shape.tools.join(',') }))
   for (let i = 1; i <= (shape.llmWorkers ?? 0); i += 1)
@@ -131,6 +149,17 @@ class Processes {
     const spec = this.#specs.get(name)
     if (!spec) throw new Error(`there is no process ${name}, only ${[...this.#specs.keys()].join(', ')}`)
     return spec
+  }
+
+  urlOf(name: string): string {
+    return this.#spec(name).readyUrl
+  }
+
+  /** Says it to a process that runs. */
+  signal(name: string, signal: NodeJS.Signals): void {
+    const child = this.#running.get(this.#spec(name).name)
+    if (!child || exited(child)) throw new Error(`${name} does not run, so it gets no ${signal}`)
+    child.kill(signal)
   }
 
   start(name: string): void {
@@ -174,6 +203,8 @@ class Processes {
 
   async stop(): Promise<void> {
     const names = [...this.#running.keys()].reverse()
+    // who is stopped does not hear that it should end
+    for (const child of this.#running.values()) if (!exited(child)) child.kill('SIGCONT')
     const hard = setTimeout(() => this.killAll(), 8_000)
     for (const name of names.filter((one) => one.includes('worker'))) this.#running.get(name)?.kill('SIGTERM')
     for (const name of names) await this.end(name, 'SIGTERM')
@@ -194,7 +225,7 @@ class Processes {
 export const startFleet = async (shape: FleetShape): Promise<Fleet> => {
   mkdirSync(shape.dir, { recursive: true })
   const redis = await startLocalRedis({ dir: join(shape.dir, 'redis'), appendfsync: shape.appendfsync })
-  const ports = await freePorts(4 + shape.toolWorkers + (shape.llmWorkers ?? 0))
+  const ports = await freePorts(5 + shape.toolWorkers + (shape.llmWorkers ?? 0))
   const specs = specsOf(shape, redis.url, ports)
   const door = specs.find((spec) => spec.name === 'orchestrator' || spec.name === 'api')
   const processes = new Processes(specs, shape.dir)
@@ -209,8 +240,9 @@ export const startFleet = async (shape: FleetShape): Promise<Fleet> => {
     process.off('exit', atExit)
   }
   try {
-    for (const { name } of specs) processes.start(name)
-    await Promise.all(specs.map(({ name }) => processes.ready(name)))
+    const first = specs.filter(({ isSpare }) => !isSpare)
+    for (const { name } of first) processes.start(name)
+    await Promise.all(first.map(({ name }) => processes.ready(name)))
   } catch (error) {
     await stop()
     throw error
@@ -221,6 +253,10 @@ export const startFleet = async (shape: FleetShape): Promise<Fleet> => {
     modelLedger: shape.modelLatencyMs === undefined ? '' : join(shape.dir, 'model.jsonl'),
     pids: () => ({ redis: redis.pid, ...processes.pids() }),
     kill: (name) => processes.end(name, 'SIGKILL'),
+    end: (name) => processes.end(name, 'SIGTERM'),
+    suspend: (name) => processes.signal(name, 'SIGSTOP'),
+    resume: (name) => processes.signal(name, 'SIGCONT'),
+    urlOf: (name) => processes.urlOf(name),
     start: (name) => processes.start(name),
     ready: (name) => processes.ready(name),
     stop,

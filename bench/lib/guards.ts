@@ -4,7 +4,8 @@ import type { ViolationKind } from '../checker.ts'
 import type { Patch } from './copy.ts'
 
 const CLAIM = 'packages/runtime/dist/lua/claim.3.lua'
-const JUDGE = 'services/orchestrator/dist/drive/judge.js'
+const OBSERVE = 'services/orchestrator/dist/drive/observe.js'
+const OUTCOME = 'packages/engine/dist/accept/outcome.js'
 const APPEND = 'services/orchestrator/dist/store/lua/append.8.lua'
 
 export interface Guard {
@@ -44,10 +45,28 @@ export const GUARDS: Record<string, Guard> = {
         replace: 'local _ = time',
       },
       {
-        file: JUDGE,
-        find: "unclaimed && (await deps.publisher.findJob(step.queue, task)) !== 'waiting'",
-        replace: 'unclaimed && false',
+        file: OBSERVE,
+        find: "(await deps.publisher.findJob(queue, one.task)) !== 'waiting'",
+        replace: 'false',
       },
     ],
+  },
+  fence: {
+    // the ids of the journal's stream would refuse an old version too, so it takes the next number whatever was expected
+    says: 'an append goes through whatever owner, version and tip say',
+    shows: ['completed_twice', 'after_end', 'tool_called_again'],
+    patches: [
+      { file: APPEND, find: "if owner[1] ~= ARGV[1] or owner[2] ~= ARGV[2] then return 'deposed' end", replace: '' },
+      {
+        file: APPEND,
+        find: "if head[1] ~= ARGV[3] or head[2] ~= ARGV[4] then return 'conflict' end",
+        replace: 'ARGV[3] = head[1]',
+      },
+    ],
+  },
+  begun: {
+    says: 'a `once` task of a worker taken for dead goes out again though it had begun',
+    shows: ['tool_called_again'],
+    patches: [{ file: OUTCOME, find: "step.effect === 'once' && lost.begun", replace: 'false' }],
   },
 }

@@ -11,13 +11,13 @@ import type { World } from './world.ts'
 /** How long a mocked child takes. */
 const MOCKED_CHILD_MS = 1_000
 
-const tell = (world: World, parent: SimulatedRun, child: ChildStart, result: ChildResult): void => {
-  if (!child.parent.detached) world.give(parent, childEnded(child.ns, child.run, child.parent, result))
+const tell = async (world: World, parent: SimulatedRun, child: ChildStart, result: ChildResult): Promise<void> => {
+  if (!child.parent.detached) await world.give(parent, childEnded(child.ns, child.run, child.parent, result))
 }
 
-const refuse = (world: World, parent: SimulatedRun, child: ChildStart, message: string): void => {
+const refuse = (world: World, parent: SimulatedRun, child: ChildStart, message: string): Promise<void> => {
   if (child.parent.detached) world.remark(parent, child.parent.path, 'child refused', message)
-  tell(world, parent, child, { status: 'refused', failure: failure('child_refused', message) })
+  return tell(world, parent, child, { status: 'refused', failure: failure('child_refused', message) })
 }
 
 /** True while somebody waits for this very child. */
@@ -31,8 +31,8 @@ const playMock = (world: World, parent: SimulatedRun, child: ChildStart, names: 
   world.later(world.durationMs(names, MOCKED_CHILD_MS), async () => {
     if (!child.parent.detached && !isAwaited(parent, child)) return
     const said = await world.parts.mocks.ask(names, mockCall(parent, path, 1, jsonOf(child.input)))
-    if (said?.kind === 'failure') tell(world, parent, child, { status: 'failed', failure: said.failure })
-    if (said?.kind === 'value') tell(world, parent, child, { status: 'completed', output: { value: said.value } })
+    if (said?.kind === 'failure') await tell(world, parent, child, { status: 'failed', failure: said.failure })
+    if (said?.kind === 'value') await tell(world, parent, child, { status: 'completed', output: { value: said.value } })
   })
 }
 
@@ -49,10 +49,16 @@ const prefixOf = (parent: SimulatedRun, path: string): Prefix => {
   return { path: parent.fullPath(path), id }
 }
 
-const begin = (world: World, parent: SimulatedRun, child: ChildStart, { plan, version }: PlannedWorkflow): void => {
+const begin = async (
+  world: World,
+  parent: SimulatedRun,
+  child: ChildStart,
+  workflow: PlannedWorkflow,
+): Promise<void> => {
   const { ns, run, input, priority, env } = child
-  world.start(
-    { ns, run, plan, prefix: prefixOf(parent, child.parent.path), tools: world.parts.tools },
+  const { plan, version } = workflow
+  await world.start(
+    { ns, run, workflow, prefix: prefixOf(parent, child.parent.path), tools: world.parts.tools.manifests },
     {
       type: 'start',
       id: `start/${run}`,
@@ -80,19 +86,19 @@ const lookUp = (world: World, child: ChildStart, names: readonly string[]): Plan
 }
 
 /** A child run that a run asked for: by a fault, a mock, or a workflow that is there; else it is refused. */
-export const startChild = (world: World, parent: SimulatedRun, child: ChildStart): void => {
+export const startChild = async (world: World, parent: SimulatedRun, child: ChildStart): Promise<void> => {
   // a start that was sent twice makes one run
   if (world.runs.has(child.run)) return
   const { path } = child.parent
   const names = namesOf(parent, path)
   const fault = world.parts.faults.failureFor(names, parent.fullPath(path), 1)
   if (fault) {
-    tell(world, parent, child, { status: 'failed', failure: fault })
+    await tell(world, parent, child, { status: 'failed', failure: fault })
   } else if (world.parts.mocks.has(names)) {
     playMock(world, parent, child, names)
   } else {
     const found = lookUp(world, child, names)
-    if (typeof found === 'string') refuse(world, parent, child, found)
-    else begin(world, parent, child, found)
+    if (typeof found === 'string') await refuse(world, parent, child, found)
+    else await begin(world, parent, child, found)
   }
 }

@@ -70,10 +70,10 @@ export class Fleet {
     return seen
   }
 
-  #lose(run: SimulatedRun, { task }: Held): void {
+  async #lose(run: SimulatedRun, { task }: Held): Promise<void> {
     const { path, attempt, delivery, effect } = task
     const lost = { path, attempt, delivery, worker: WORKER, begun: effect === 'once' }
-    this.#world.give(run, { ...this.#world.base(run, 'lost'), type: 'lost', ...lost })
+    await this.#world.give(run, { ...this.#world.base(run, 'lost'), type: 'lost', ...lost })
   }
 
   async #answer(run: SimulatedRun, { id, task, names, claimedAtMs }: Held, durationMs: number): Promise<void> {
@@ -81,7 +81,7 @@ export class Fleet {
     if (!run.isOut(task)) return
     const { parts, assumed } = this.#world
     const job = { task, names, call: callOf(run, task) }
-    const worker = { ...parts, assume: (path: string) => void assumed.add(path) }
+    const worker = { ...parts, tools: parts.tools.manifests, assume: (path: string) => void assumed.add(path) }
     const answered = await work(worker, run, job, durationMs > task.timeoutMs)
     const { path, attempt, delivery } = task
     const outcome: Outcome = {
@@ -95,7 +95,7 @@ export class Fleet {
     }
     const by = { kind: 'worker' as const, id: WORKER }
     const command: Command = { id, ns: run.ns, run: run.run, by, type: 'outcome', outcome }
-    this.#world.give(run, command)
-    if (parts.faults.deliversTwice(names, run.fullPath(path))) this.#world.give(run, command)
+    await this.#world.give(run, command)
+    if (parts.faults.deliversTwice(names, run.fullPath(path))) await this.#world.give(run, command)
   }
 }

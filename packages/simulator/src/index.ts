@@ -18,3 +18,4 @@ export type {
   TimelineEntry,
 } from './options.ts'
 export { simulate } from './simulate.ts'
+export { HostedWorkflow } from './workflows.ts'

@@ -1,4 +1,5 @@
 // What a simulation is asked for, and what it answers.
+import type { Workflow } from '@stepfleet/code-workflows'
 import type {
   Cost,
   Definition,
@@ -11,6 +12,7 @@ import type {
   StepStatus,
   ToolManifest,
 } from '@stepfleet/contracts'
+import type { HostedWorkflow } from './workflows.ts'
 
 /** What a mock function is told. */
 export interface MockCall {
@@ -94,7 +96,7 @@ export interface SimulateOptions {
   mocks?: Record<string, Mock>
   faults?: readonly Fault[]
   /** Child workflows by `name` or `name@version`. A child that is neither here nor mocked is refused. */
-  workflows?: Record<string, Definition>
+  workflows?: Record<string, Definition | Workflow | HostedWorkflow>
   /** By step id or path. A list: one answer after another, at each path. Without an answer the run waits. */
   people?: Record<string, PersonAnswer | readonly PersonAnswer[]>
   signals?: readonly SimulatedSignal[]

@@ -58,10 +58,9 @@ export const answerNotice = (world: World, run: SimulatedRun, notice: Escalation
   const { people } = world.parts
   if (run.state.steps.get(notice.path)?.phase === 'escalated') {
     const answer = people.resolution(names, path)
-    if (answer)
-      world.later(durationOption(answer.after, path), () => void world.give(run, resolve(run, notice, answer)))
+    if (answer) world.later(durationOption(answer.after, path), () => world.give(run, resolve(run, notice, answer)))
     return
   }
   const answer = people.approval(names, path)
-  if (answer) world.later(durationOption(answer.after, path), () => void world.give(run, approve(run, notice, answer)))
+  if (answer) world.later(durationOption(answer.after, path), () => world.give(run, approve(run, notice, answer)))
 }

@@ -1,6 +1,6 @@
 // simulate: a workflow through the real engine in virtual time, with mocks in the place of workers and people.
-import type { Definition, Json, ToolManifest } from '@stepfleet/contracts'
-import type { Plan, StepPlan } from '@stepfleet/engine'
+import type { Workflow } from '@stepfleet/code-workflows'
+import type { Definition, Json } from '@stepfleet/contracts'
 import { createSchemaChecks } from '@stepfleet/schemas'
 import { InvalidInput, InvalidOptions } from './errors.ts'
 import { Faults } from './faults.ts'
@@ -9,7 +9,8 @@ import type { SimulatedSignal, SimulateOptions, Simulation } from './options.ts'
 import { durationOption, People } from './people.ts'
 import { reportOn } from './report.ts'
 import type { SimulatedRun } from './simulated-run.ts'
-import { checkTarget, toolsNamed } from './targets.ts'
+import { checkTargets, type Target } from './targets.ts'
+import { Tools } from './tools.ts'
 import { type PlannedWorkflow, planWorkflows } from './workflows.ts'
 import { World } from './world.ts'
 
@@ -33,29 +34,6 @@ const OPTIONS: readonly string[] = [
   'maxEvents',
 ] satisfies (keyof SimulateOptions)[]
 
-/** A tool that nobody said anything of: tried again like most, and no reason to wait for a worker. */
-const unknownTool = (name: string): ToolManifest => ({
-  spec: { name, description: 'a tool without a manifest', input: { type: 'object' } },
-  effect: 'idempotent',
-  secrets: [],
-})
-
-/** Module tools by name: those that were given, and those that the workflows name besides. */
-const manifests = (
-  given: readonly ToolManifest[],
-  plans: readonly Plan[],
-): { tools: Map<string, ToolManifest>; assumed: string[] } => {
-  const tools = new Map(given.map((tool) => [tool.spec.name, tool] as const))
-  const inline = new Set(plans.flatMap((plan) => [...plan.steps.values()].flatMap(inlineTools)))
-  const assumed = [...toolsNamed(plans)].filter((name) => name !== 'http' && !tools.has(name) && !inline.has(name))
-  for (const name of assumed) tools.set(name, unknownTool(name))
-  return { tools, assumed: assumed.map((name) => `tool:${name}`) }
-}
-
-/** Names that only an agent's model knows. */
-const inlineTools = ({ body }: StepPlan): string[] =>
-  body.kind === 'agent' ? body.tools.flatMap(({ name, declared }) => (declared ? [name] : [])) : []
-
 interface Checked {
   mocks: Mocks
   faults: Faults
@@ -64,36 +42,37 @@ interface Checked {
   signals: readonly SimulatedSignal[]
 }
 
-const checkOptions = (
-  options: SimulateOptions,
-  root: Plan,
-  children: ReadonlyMap<string, PlannedWorkflow>,
-): Checked => {
-  const known = { root, children }
+/** What the options name, and what they need of it. */
+const targetsOf = (options: SimulateOptions, { mocks, faults, people }: Checked): Target[] => [
+  ...mocks.keys.map((name) => ({ place: 'mocks', name, need: 'task' as const })),
+  ...faults.steps.map(({ index, step, needsTask }) => {
+    const need = needsTask ? ('task' as const) : ('any' as const)
+    return { place: `faults[${index}]`, name: step, need }
+  }),
+  ...people.keys.map((name) => ({ place: 'people', name, need: 'any' as const })),
+  ...Object.keys(options.durations ?? {}).map((name) => ({ place: 'durations', name, need: 'task' as const })),
+  ...(options.signals ?? []).flatMap(({ to }, index) =>
+    to === undefined ? [] : [{ place: `signals[${index}].to`, name: to, need: 'any' as const }],
+  ),
+]
+
+const readOptions = (options: SimulateOptions): Checked => {
   const mocks = new Mocks(options.mocks ?? {})
   const faults = new Faults(options.faults ?? [])
   const people = new People(options.people ?? {})
   const durations = new Map<string, number>()
-  for (const key of mocks.keys) checkTarget(known, 'mocks', key, 'task')
-  for (const { index, step, needsTask } of faults.steps)
-    checkTarget(known, `faults[${index}]`, step, needsTask ? 'task' : 'any')
-  for (const key of people.keys) checkTarget(known, 'people', key, 'any')
-  for (const [key, text] of Object.entries(options.durations ?? {})) {
-    checkTarget(known, 'durations', key, 'task')
+  for (const [key, text] of Object.entries(options.durations ?? {}))
     durations.set(key, durationOption(text, `durations.${key}`))
-  }
   const signals = options.signals ?? []
-  for (const [index, { after, to }] of signals.entries()) {
-    durationOption(after, `signals[${index}].after`)
-    if (to !== undefined) checkTarget(known, `signals[${index}].to`, to, 'any')
-  }
+  for (const [index, { after }] of signals.entries()) durationOption(after, `signals[${index}].after`)
   return { mocks, faults, people, durations, signals }
 }
 
-const begin = (world: World, { plan }: PlannedWorkflow, options: SimulateOptions): SimulatedRun => {
+const begin = (world: World, workflow: PlannedWorkflow, options: SimulateOptions): Promise<SimulatedRun> => {
+  const { plan } = workflow
   const run = `sim_${options.seed ?? 0}`
   return world.start(
-    { ns: NS, run, plan, prefix: { path: '', id: '' }, tools: world.parts.tools },
+    { ns: NS, run, workflow, prefix: { path: '', id: '' }, tools: world.parts.tools.manifests },
     {
       type: 'start',
       id: 'start',
@@ -115,53 +94,62 @@ const sendSignals = (world: World, root: SimulatedRun, signals: readonly Simulat
   for (const [index, { name, payload, after, to }] of signals.entries()) {
     const place = `signals[${index}]`
     unused.add(place)
-    world.later(durationOption(after, place), () => {
+    world.later(durationOption(after, place), async () => {
       const runs = [...world.runs.values()].filter(({ prefix }) => prefix.id === to || prefix.path === to)
       for (const run of to === undefined ? [root] : runs) {
         const by = { kind: 'operator' as const, id: 'somebody' }
         const base = { id: `${place}/${run.run}`, ns: run.ns, run: run.run, by }
-        if (world.give(run, { ...base, type: 'signal', name, payload: { value: payload } })) unused.delete(place)
+        if (await world.give(run, { ...base, type: 'signal', name, payload: { value: payload } })) unused.delete(place)
       }
     })
   }
   return unused
 }
 
+const checkInput = (world: World, { plan }: PlannedWorkflow, input: Json): void => {
+  const schema = plan.definition.input
+  const wrong = schema ? world.parts.checks.check(schema, input, 'input') : []
+  if (wrong.length > 0) throw new InvalidInput(wrong)
+}
+
 /**
- * Runs a workflow to its end, or until it waits for something that does not come.
+ * Runs a workflow to its end, or until it waits for something that does not come. A workflow in code is what
+ * defineWorkflow gives.
  *
  * @throws InvalidDefinition, InvalidInput, InvalidOptions; TooManyEvents when it does not end; what a mock function throws
  */
 export const simulate = async (
-  definition: Definition | unknown,
+  workflow: Definition | Workflow | unknown,
   options: SimulateOptions = {},
 ): Promise<Simulation> => {
   const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name))
   if (unknown !== undefined) throw new InvalidOptions(`there is no option ${unknown}; there are ${OPTIONS.join(', ')}`)
-  const { root, children } = planWorkflows(definition, options.workflows ?? {})
-  const { signals, ...checked } = checkOptions(options, root.plan, children)
-  const checks = createSchemaChecks()
-  const input: Json = options.input ?? null
-  const schema = root.plan.definition.input
-  const wrong = schema ? checks.check(schema, input, 'input') : []
-  if (wrong.length > 0) throw new InvalidInput(wrong)
-  const { tools, assumed } = manifests(options.tools ?? [], [
-    root.plan,
-    ...[...children.values()].map(({ plan }) => plan),
-  ])
+  const { root, children } = planWorkflows(workflow, options.workflows ?? {})
+  const read = readOptions(options)
+  const known = { root: root.plan, children }
+  const all = [root, ...children.values()]
+  const targets = targetsOf(options, read)
+  // what code asks for is known when it has asked
+  const isCode = all.some(({ host }) => host !== null)
+  if (!isCode) checkTargets(known, targets)
+  const tools = new Tools(options.tools ?? [])
+  tools.learn(all.map(({ plan }) => plan))
+  const { signals, ...checked } = read
   const world = new World({
     ...checked,
     ns: NS,
     startAtMs: options.startAtMs ?? START_AT_MS,
     maxEvents: options.maxEvents ?? MAX_EVENTS,
-    checks,
+    checks: createSchemaChecks(),
     tools,
     env: options.env ?? {},
     workflows: children,
   })
-  const run = begin(world, root, options)
+  checkInput(world, root, options.input ?? null)
+  const run = await begin(world, root, options)
   const unsent = sendSignals(world, run, signals)
   await world.play()
+  if (isCode) checkTargets(known, targets, true)
   for (const one of world.runs.values()) one.check()
   const report = reportOn(world, run)
   const { mocks, faults, people } = checked
@@ -171,5 +159,5 @@ export const simulate = async (
     ...people.unused.map((key) => `people.${key}`),
     ...unsent,
   ]
-  return { ...report, assumed: [...assumed, ...report.assumed], unused }
+  return { ...report, assumed: [...tools.assumed, ...report.assumed], unused }
 }

@@ -1,12 +1,14 @@
 // One run of a simulation, driven as an orchestrator drives it: a command is judged and decided on, what must leave is
 // made from the state. The journal is all that counts: the state can be thrown away at any time.
 import { createHash } from 'node:crypto'
+import { answerCode, type CodeOf, learnAsked } from '@stepfleet/code-workflows'
 import {
   type Actor,
   type Command,
   type Event,
   type Json,
   type Payload,
+  type StepDefinition,
   type Task,
   type ToolManifest,
   turnOutputSchema,
@@ -30,6 +32,7 @@ import {
   parsePath,
   type RunState,
   revive,
+  runHasEnded,
   type Turn,
   toSnapshot,
   turnPath,
@@ -38,6 +41,7 @@ import {
 } from '@stepfleet/engine'
 import { BrokenHistory } from './errors.ts'
 import { below, type Prefix } from './names.ts'
+import type { PlannedWorkflow } from './workflows.ts'
 
 export const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex')
 
@@ -63,11 +67,13 @@ export const calledName = (run: SimulatedRun, path: string): string => {
 export interface RunParts {
   ns: string
   run: string
-  plan: Plan
+  workflow: PlannedWorkflow
   prefix: Prefix
   tools: ReadonlyMap<string, ToolManifest>
   /** What the world says to what the engine asks. */
   answer(question: Ask): Answer
+  /** The code has asked for these; the plan of the run does not know them yet. */
+  asked(steps: readonly { name: string; step: StepDefinition }[]): void
 }
 
 export interface Given {
@@ -79,7 +85,7 @@ export interface Given {
 export class SimulatedRun {
   readonly ns: string
   readonly run: string
-  readonly plan: Plan
+  plan: Plan
   readonly prefix: Prefix
   state: RunState
   readonly events: Event[] = []
@@ -88,7 +94,7 @@ export class SimulatedRun {
   constructor(parts: RunParts) {
     this.ns = parts.ns
     this.run = parts.run
-    this.plan = parts.plan
+    this.plan = parts.workflow.planOfRun()
     this.prefix = parts.prefix
     this.state = createState(parts.ns, parts.run)
     this.#parts = parts
@@ -112,11 +118,11 @@ export class SimulatedRun {
   }
 
   /** One command through the engine. */
-  give(command: Command, nowMs: number, observed?: Observations): Given {
+  async give(command: Command, nowMs: number, observed?: Observations): Promise<Given> {
     const turn = this.#turn(command.id, nowMs, command.by)
     const verdict = accept(turn, command, observed)
     const following: Turn = { ...turn, actor: ENGINE }
-    this.#untilAnswered(following, () => decide(following))
+    await this.#decide(following)
     this.events.push(...turn.events)
     const messages = this.#messages(following, turn.events)
     this.state.outChanges.clear()
@@ -128,13 +134,15 @@ export class SimulatedRun {
    * leave because of `events` is made once more.
    * @throws BrokenHistory when journal and snapshot tell two stories
    */
-  crash(events: readonly Event[]): Message[] {
+  async crash(events: readonly Event[]): Promise<Message[]> {
     const snapshot = toSnapshot(this.state)
     const folded = this.#folded()
     if (toSnapshot(folded) !== snapshot) throw new BrokenHistory(`the journal of ${this.run} folds to another state`)
     const stored = fromSnapshot(snapshot)
     if (!stored || toSnapshot(stored) !== snapshot)
       throw new BrokenHistory(`the snapshot of ${this.run} is not its state`)
+    this.state = stored
+    await this.#forgetPlan()
     this.state = revive(this.plan, stored)
     this.state.outChanges.clear()
     const last = events.at(-1)
@@ -150,6 +158,36 @@ export class SimulatedRun {
     if (broken.length > 0) throw new BrokenHistory(`laws of ${this.run}: ${JSON.stringify(broken.slice(0, 5))}`)
     if (toSnapshot(this.#folded()) !== toSnapshot(this.state)) {
       throw new BrokenHistory(`the journal of ${this.run} folds to another state`)
+    }
+  }
+
+  /** What was compiled and what the code remembers is gone with the engine too: the code is replayed. */
+  async #forgetPlan(): Promise<void> {
+    const { host, planOfRun } = this.#parts.workflow
+    this.plan = planOfRun()
+    if (!host || !this.plan.code) return
+    host.drop({ ns: this.ns, run: this.run, hash: this.plan.code.hash })
+    const code = this.#code()
+    if (code) await learnAsked(code)
+  }
+
+  #code(): CodeOf | null {
+    const { ns, run, state, plan } = this
+    return plan.code && { ns, run, state, plan: plan.code, fetch: async () => undefined, load: jsonOf }
+  }
+
+  /** Decides until nothing follows, with what the code of the run says in between. */
+  async #decide(turn: Turn): Promise<void> {
+    const { host } = this.#parts.workflow
+    for (;;) {
+      this.#untilAnswered(turn, () => decide(turn))
+      const code = this.#code()
+      if (!turn.code.question || !host || !code) break
+      await answerCode(host, code, turn)
+      this.#parts.asked(turn.code.answer?.asked ?? [])
+    }
+    if (host && this.plan.code && runHasEnded(this.state)) {
+      host.drop({ ns: this.ns, run: this.run, hash: this.plan.code.hash })
     }
   }
 

@@ -7,6 +7,13 @@ import { findWorkflow, type PlannedWorkflow } from './workflows.ts'
 /** What an option needs of the step that it names. */
 export type Need = 'task' | 'any'
 
+/** A name in the options. */
+export interface Target {
+  place: string
+  name: string
+  need: Need
+}
+
 interface Known {
   root: Plan
   children: ReadonlyMap<string, PlannedWorkflow>
@@ -67,9 +74,19 @@ export const toolsNamed = (plans: readonly Plan[]): Set<string> => {
   return named
 }
 
+/** Nothing has the name. */
+class Unknown extends InvalidOptions {
+  readonly near: string | null
+
+  constructor(place: string, name: string, names: Iterable<string>) {
+    const near = nearest(name, names)
+    super(`${place}: nothing is named ${name}${near === null ? '' : `; did you mean ${near}?`}`)
+    this.near = near
+  }
+}
+
 const refuse = (place: string, name: string, names: Iterable<string>): never => {
-  const near = nearest(name, names)
-  throw new InvalidOptions(`${place}: nothing is named ${name}${near === null ? '' : `; did you mean ${near}?`}`)
+  throw new Unknown(place, name, names)
 }
 
 /** `tool:<name>`, or `tool:<name>/<step>` for a step of the child that an agent's tool runs. */
@@ -100,8 +117,7 @@ const checkModel = (known: Known, place: string, name: string): void => {
   if (!named.has(name)) refuse(place, name, named)
 }
 
-/** @throws InvalidOptions for a name that nothing has, with the nearest one that something has */
-export const checkTarget = (known: Known, place: string, name: string, need: Need): void => {
+const checkTarget = (known: Known, { place, name, need }: Target): void => {
   if (name.startsWith('tool:')) {
     checkTool(known, place, name.slice('tool:'.length))
   } else if (name.startsWith('model:')) {
@@ -109,5 +125,26 @@ export const checkTarget = (known: Known, place: string, name: string, need: Nee
   } else {
     const step = find(known, known.root, name)
     checkStep(place, name, step ?? refuse(place, name, known.root.steps.keys()), need)
+  }
+}
+
+/** Behind its prefix, `tool:` or `model:`. */
+const bare = (name: string): string => name.replace(/^(tool|model):/, '')
+
+/**
+ * `mayBeUnasked`: after a simulation of code, which may do without a step this time: then a name that nothing has is a
+ * typo where it is near to one that something has and that the options do not name as well.
+ *
+ * @throws InvalidOptions for a name that nothing has, with the nearest one that something has
+ */
+export const checkTargets = (known: Known, targets: readonly Target[], mayBeUnasked = false): void => {
+  const named = new Set(targets.map(({ name }) => bare(name)))
+  for (const target of targets) {
+    try {
+      checkTarget(known, target)
+    } catch (error) {
+      const isOpen = error instanceof Unknown && (error.near === null || named.has(error.near))
+      if (!mayBeUnasked || !isOpen) throw error
+    }
   }
 }

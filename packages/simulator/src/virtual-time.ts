@@ -3,7 +3,8 @@
 interface Entry {
   atMs: number
   order: number
-  act: () => void | Promise<void>
+  /** What it gives is of no account, but awaited. */
+  act: () => unknown
 }
 
 const isBefore = (a: Entry, b: Entry): boolean => a.atMs < b.atMs || (a.atMs === b.atMs && a.order < b.order)

@@ -1,5 +1,5 @@
 // The world of a simulation: the runs, and the workers, limits and caches around them, in virtual time.
-import type { Command, Event, Json, Observation, ToolManifest } from '@stepfleet/contracts'
+import type { Command, Event, Json, Observation, StepDefinition } from '@stepfleet/contracts'
 import { type Answer, type Ask, BudgetLedger, type Message, runHasEnded, wakeAt } from '@stepfleet/engine'
 import type { SchemaChecks } from '@stepfleet/schemas'
 import { startChild } from './children.ts'
@@ -12,6 +12,7 @@ import { stepNames } from './names.ts'
 import type { People } from './people.ts'
 import { answerNotice } from './respond.ts'
 import { ENGINE, jsonOf, type RunParts, SimulatedRun } from './simulated-run.ts'
+import type { Tools } from './tools.ts'
 import { VirtualTime } from './virtual-time.ts'
 import type { PlannedWorkflow } from './workflows.ts'
 
@@ -26,7 +27,7 @@ export interface WorldParts {
   faults: Faults
   people: People
   checks: SchemaChecks
-  tools: ReadonlyMap<string, ToolManifest>
+  tools: Tools
   /** Milliseconds, named as mocks are. */
   durations: ReadonlyMap<string, number>
   env: Record<string, string>
@@ -74,15 +75,19 @@ export class World {
   }
 
   /** A run begins. */
-  start(parts: Omit<RunParts, 'answer'>, command: Command): SimulatedRun {
-    const run: SimulatedRun = new SimulatedRun({ ...parts, answer: (question) => this.#answer(run, question) })
+  async start(parts: Omit<RunParts, 'answer' | 'asked'>, command: Command): Promise<SimulatedRun> {
+    const run: SimulatedRun = new SimulatedRun({
+      ...parts,
+      answer: (question) => this.#answer(run, question),
+      asked: (steps) => this.#learn(parts.workflow, steps),
+    })
     this.runs.set(parts.run, run)
-    this.give(run, command)
+    await this.give(run, command)
     return run
   }
 
   /** Something happens after a while. */
-  later(afterMs: number, act: () => void | Promise<void>): void {
+  later(afterMs: number, act: () => unknown): void {
     this.#coming += 1
     this.time.at(this.time.nowMs + afterMs, () => {
       this.#coming -= 1
@@ -96,12 +101,13 @@ export class World {
   }
 
   /** A command to a run, and all that comes of it; true when it was applied. */
-  give(run: SimulatedRun, command: Command, observed?: ReadonlyMap<string, Observation>): boolean {
-    const { verdict, events, messages } = run.give(command, this.time.nowMs, observed)
+  async give(run: SimulatedRun, command: Command, observed?: ReadonlyMap<string, Observation>): Promise<boolean> {
+    const { verdict, events, messages } = await run.give(command, this.time.nowMs, observed)
     this.#idle = events.length > 0 ? 0 : this.#idle + 1
     for (const event of events) this.log.push({ run, event })
     if (this.log.length > this.parts.maxEvents) throw new TooManyEvents(this.parts.maxEvents, this.#busiest())
-    const leaving = events.some((event) => this.#crashes(run, event)) ? this.#crash(run, events, messages) : messages
+    const crashes = events.some((event) => this.#crashes(run, event))
+    const leaving = crashes ? await this.#crash(run, events, messages) : messages
     for (const message of leaving) this.#send(run, message)
     this.#armWake(run)
     if (verdict.status === 'refused' && command.by.kind === 'operator') {
@@ -118,6 +124,14 @@ export class World {
   durationMs(names: readonly string[], defaultMs: number): number {
     const name = names.find((one) => this.parts.durations.has(one))
     return (name === undefined ? undefined : this.parts.durations.get(name)) ?? defaultMs
+  }
+
+  /** What code asks for becomes known, to all that look at workflows, before it is decided on. */
+  #learn({ plan, planOfRun }: PlannedWorkflow, steps: readonly { name: string; step: StepDefinition }[]): void {
+    if (steps.length === 0) return
+    const fresh = planOfRun()
+    for (const { name, step } of steps) for (const one of [plan, fresh]) one.code?.learn(name, step)
+    this.parts.tools.learn([fresh])
   }
 
   #busiest(): string {
@@ -137,8 +151,8 @@ export class World {
   }
 
   /** What was about to leave is lost with the engine, and made again from the journal. */
-  #crash(run: SimulatedRun, events: readonly Event[], lost: readonly Message[]): readonly Message[] {
-    const again = run.crash(events)
+  async #crash(run: SimulatedRun, events: readonly Event[], lost: readonly Message[]): Promise<readonly Message[]> {
+    const again = await run.crash(events)
     if (JSON.stringify(again) !== JSON.stringify(lost)) {
       throw new BrokenHistory(`after a crash other messages leave ${run.run} than before`)
     }
@@ -159,9 +173,9 @@ export class World {
         return
       case 'command': {
         const { command } = message
-        this.later(0, () => {
+        this.later(0, async () => {
           const other = this.runs.get(command.run)
-          if (other) this.give(other, command)
+          if (other) await this.give(other, command)
         })
         return
       }
@@ -180,10 +194,10 @@ export class World {
 
   /** A place has come free: who waits for it asks again. */
   #nudge({ run: id, path }: { run: string; path: string }): void {
-    this.later(0, () => {
+    this.later(0, async () => {
       const run = this.runs.get(id)
       if (run && !runHasEnded(run.state))
-        this.give(run, { ...this.base(run, `wake/${path}`), type: 'wake', paths: [path] })
+        await this.give(run, { ...this.base(run, `wake/${path}`), type: 'wake', paths: [path] })
     })
   }
 
@@ -217,13 +231,13 @@ export class World {
       // an earlier one has been asked for since, and has taken its place
       if (this.#wakes.get(run.run) !== atMs) return
       this.#wakes.delete(run.run)
-      this.#wake(run)
+      return this.#wake(run)
     })
   }
 
-  #wake(run: SimulatedRun): void {
+  async #wake(run: SimulatedRun): Promise<void> {
     const dueMs = wakeAt(run.state)
     if (dueMs === null || dueMs > this.time.nowMs) this.#armWake(run)
-    else this.give(run, { ...this.base(run, 'wake'), type: 'wake' }, this.#fleet.observe(run))
+    else await this.give(run, { ...this.base(run, 'wake'), type: 'wake' }, this.#fleet.observe(run))
   }
 }

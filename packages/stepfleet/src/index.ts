@@ -1,6 +1,25 @@
 // The public package: what users of Stepfleet import.
 export { type Client, type ClientOptions, createClient, StepfleetError } from '@stepfleet/client'
 export {
+  type AgentStep,
+  type AnyStep,
+  type Approval,
+  type ApprovalStep,
+  type ChildStep,
+  defineWorkflow,
+  type InputSchema,
+  isStepError,
+  isWorkflow,
+  type LlmStep,
+  type Run,
+  type SignalStep,
+  StepError,
+  type ToolStep,
+  type WaitFor,
+  type Workflow,
+  type WorkflowOptions,
+} from '@stepfleet/code-workflows'
+export {
   DIRECTIVES,
   EFFECT_DIRECTIVES,
   type EffectEntry,
@@ -51,24 +70,3 @@ export {
   type ToolSchema,
 } from './tool.ts'
 export { isToolError, ToolError, type ToolErrorOptions } from './tool-error.ts'
-export {
-  defineWorkflow,
-  type InputSchema,
-  isWorkflow,
-  type Workflow,
-  type WorkflowOptions,
-} from './workflow/define-workflow.ts'
-export type {
-  AgentStep,
-  AnyStep,
-  Approval,
-  ApprovalStep,
-  ChildStep,
-  LlmStep,
-  Run,
-  SignalStep,
-  ToolStep,
-  WaitFor,
-} from './workflow/run.ts'
-export { WORKFLOW_RUNTIME } from './workflow/runtime.ts'
-export { isStepError, StepError } from './workflow/step-error.ts'

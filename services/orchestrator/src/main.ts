@@ -1,7 +1,7 @@
 // The orchestrator's composition root: settings, connections, the engine and the HTTP door by role, and their end.
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
-import { fileURLToPath } from 'node:url'
+import { ThreadedCodeHost } from '@stepfleet/code-workflows'
 import { DEFAULT_NAMESPACE } from '@stepfleet/contracts'
 import {
   checkRedis,
@@ -16,9 +16,7 @@ import {
   startHealth,
 } from '@stepfleet/runtime'
 import { createSchemaChecks } from '@stepfleet/schemas'
-import { WORKFLOW_RUNTIME } from 'stepfleet'
 import { createRedisBudgets } from './budgets/redis-budgets.ts'
-import { ThreadedCodeHost } from './code/host.ts'
 import { registerFolder } from './code/register.ts'
 import { loadOrchestratorConfig, type OrchestratorConfig } from './config.ts'
 import { createCircuits } from './doors/circuits.ts'
@@ -100,7 +98,6 @@ const registerCode = async ({ config, logger, store, code }: Connected): Promise
   if (folder === undefined) return
   const workflows = await registerFolder({
     folder,
-    runtime: fileURLToPath(WORKFLOW_RUNTIME),
     ns: DEFAULT_NAMESPACE,
     store,
     host: code,

@@ -1,10 +1,11 @@
 // `stepfleet workflows simulate`: a run on this machine in virtual time; no worker, no model, no Redis.
 import { extname } from 'node:path'
 import { type Definition, failureCodes, type Json, nearest } from '@stepfleet/contracts'
-import type { SimulateOptions } from '@stepfleet/simulator'
+import type { HostedWorkflow, SimulateOptions } from '@stepfleet/simulator'
 import type { Command } from 'commander'
 import { type Context, contextOf, EXIT } from '../context.ts'
 import { checkFile } from '../source/check.ts'
+import { type CodeFiles, isCodeFile, openCodeFiles } from '../source/code.ts'
 import { renderFinding, totals } from '../source/report.ts'
 import { readSource } from '../source/source.ts'
 import { readJson, readText, UsageError } from '../values.ts'
@@ -32,7 +33,7 @@ export const addSimulate = (workflows: Command): void => {
   const many: string[] = []
   workflows
     .command('simulate')
-    .argument('<file>', 'YAML or JSON; - is stdin')
+    .argument('<file>', 'YAML or JSON, - is stdin; or a workflow in TypeScript or JavaScript')
     .description('run it here in virtual time, on mocked answers; exit code as `run --wait`')
     .option('--input <json|@file>', 'the input: JSON, @file, or @- for stdin')
     .option(
@@ -53,9 +54,15 @@ export const addSimulate = (workflows: Command): void => {
     )
     .option('--signal <name=json|file>', 'a signal with its payload, from the start on', collect, many)
     .option('--workflow <file>', 'a child workflow, by the name it has', collect, many)
-    .action(async (file: string, flags: SimulateFlags, command: Command) =>
-      simulateFile(file, flags, contextOf(command)),
-    )
+    .action(async (file: string, flags: SimulateFlags, command: Command) => {
+      const context = contextOf(command)
+      const code = openCodeFiles((text) => context.note(text))
+      try {
+        await simulateFile({ file, flags, context, code })
+      } finally {
+        await code.close()
+      }
+    })
 }
 
 /** `a=b` in two. */
@@ -136,10 +143,38 @@ const faultsOf = ({ fail, loseWorker, crashAfter }: SimulateFlags): Faults => [
   ...crashAfter.map((step) => ({ crashAfter: step })),
 ]
 
-/** A definition without errors; null: they have been printed. */
-const checkedDefinition = async (file: string, context: Context): Promise<Definition | null> => {
+interface Simulating {
+  file: string
+  flags: SimulateFlags
+  context: Context
+  code: CodeFiles
+}
+
+interface Loaded {
+  name: string
+  workflow: Definition | HostedWorkflow
+}
+
+/** A workflow in code; null: what is wrong with it has been printed. */
+const codeOf = async (file: string, { code, context }: Simulating): Promise<Loaded | null> => {
+  // one that is not there is a mistake of the command line, as for every file
+  await readText(file)
+  try {
+    const workflow = await code.load(file)
+    return { name: workflow.described.name, workflow }
+  } catch (error) {
+    context.note(error instanceof Error ? error.message : String(error))
+    context.setExit(EXIT.error)
+    return null
+  }
+}
+
+/** A workflow without errors; null: they have been printed. */
+const workflowOf = async (file: string, simulating: Simulating): Promise<Loaded | null> => {
+  if (isCodeFile(file)) return codeOf(file, simulating)
+  const { context } = simulating
   const { source, findings, definition } = await checkFile(file)
-  if (definition) return definition
+  if (definition) return { name: definition.name, workflow: definition }
   const options = { width: context.screen.width, color: context.color && process.stderr.isTTY === true }
   for (const text of findings.flatMap((finding) => renderFinding(finding, source, options))) context.note(text)
   context.note(totals(findings))
@@ -147,35 +182,38 @@ const checkedDefinition = async (file: string, context: Context): Promise<Defini
   return null
 }
 
-const childrenOf = async (files: readonly string[], context: Context): Promise<Record<string, Definition> | null> => {
-  const children: Record<string, Definition> = {}
-  for (const file of files) {
-    const child = await checkedDefinition(file, context)
+const childrenOf = async (simulating: Simulating): Promise<Record<string, Loaded['workflow']> | null> => {
+  const children: Record<string, Loaded['workflow']> = {}
+  for (const file of simulating.flags.workflow) {
+    const child = await workflowOf(file, simulating)
     if (!child) return null
-    children[child.name] = child
+    children[child.name] = child.workflow
   }
   return children
 }
 
-const simulateFile = async (file: string, flags: SimulateFlags, context: Context): Promise<void> => {
-  const definition = await checkedDefinition(file, context)
-  const workflows = definition && (await childrenOf(flags.workflow, context))
-  if (!definition || !workflows) return
+const simulateFile = async (simulating: Simulating): Promise<void> => {
+  const { file, flags, context } = simulating
+  const loaded = await workflowOf(file, simulating)
+  const workflows = loaded && (await childrenOf(simulating))
+  if (!loaded || !workflows) return
   const signals = (await readPairs(flags.signal, '--signal')).map(([name, payload]) => ({ name, payload }))
   const options: SimulateOptions = {
     ...(flags.input === undefined ? {} : { input: await readJson(flags.input, '--input') }),
     ...{ mocks: await readMocks(flags), faults: faultsOf(flags), people: await readPeople(flags), workflows, signals },
   }
   // loaded when asked for: no other command should pay for it
-  const { InvalidInput, InvalidOptions, simulate } = await import('@stepfleet/simulator')
-  const simulation = await simulate(definition, options).catch((error: unknown) => {
-    if (error instanceof InvalidOptions || error instanceof InvalidInput) throw new UsageError(error.message)
+  const { InvalidDefinition, InvalidInput, InvalidOptions, simulate } = await import('@stepfleet/simulator')
+  const simulation = await simulate(loaded.workflow, options).catch((error: unknown) => {
+    // what is wrong with a file of YAML has been said already; code may have an input schema that is none
+    const known = [InvalidDefinition, InvalidInput, InvalidOptions].some((one) => error instanceof one)
+    if (known && error instanceof Error) throw new UsageError(error.message)
     throw error
   })
   context.setExit(exitCodeOf(simulation.status))
   if (context.json) return context.printJson(simulation)
   const { width } = context.screen
-  for (const text of renderSimulation(simulation, { width, color: context.color, name: definition.name }))
+  for (const text of renderSimulation(simulation, { width, color: context.color, name: loaded.name }))
     context.print(text)
   if (simulation.status === 'completed') context.print(JSON.stringify(simulation.output, null, 2))
 }

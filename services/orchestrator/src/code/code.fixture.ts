@@ -1,15 +1,9 @@
-// For the tests of code workflows: a workflow out of a text, and a run of it against a host, without an engine.
+// For the tests of code workflows: files that are gone afterwards, and a run against a host, without an engine.
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import type { AdvanceCall, Advanced, Bundle, CodeHost, EndedStep } from '@stepfleet/code-workflows'
 import type { Json } from '@stepfleet/contracts'
-import { type Bundle, bundleWorkflow } from './bundle.ts'
-import type { AdvanceCall, Advanced, CodeHost } from './host.ts'
-import type { EndedStep } from './protocol.ts'
-
-/** What `stepfleet` is inside a bundle. */
-export const RUNTIME = fileURLToPath(new URL('../../../../packages/stepfleet/src/workflow/module.ts', import.meta.url))
 
 /** Files in a folder of their own, gone when the test has ended. */
 export const withFiles = async <T>(files: Record<string, string>, act: (folder: string) => Promise<T>): Promise<T> => {
@@ -22,20 +16,7 @@ export const withFiles = async <T>(files: Record<string, string>, act: (folder: 
   }
 }
 
-/** The bundle of a workflow whose code is the given body of an async function of `(run, input)`. */
-export const bundleOf = (body: string, before = ''): Promise<Bundle> => {
-  const text = [
-    `import { defineWorkflow, StepError } from 'stepfleet'`,
-    before,
-    `export const flow = defineWorkflow({ name: 'flow' }, async (run, input) => {`,
-    body,
-    `})`,
-    `void StepError`,
-  ].join('\n')
-  return withFiles({ 'flow.ts': text }, (folder) => bundleWorkflow(join(folder, 'flow.ts'), RUNTIME))
-}
-
-export const START_MS = 1_700_000_000_000
+const START_MS = 1_700_000_000_000
 
 /** A call that begins the code. */
 export const firstCall = (bundle: Bundle, input: Json = null, run = 'r1'): AdvanceCall => ({

@@ -1,17 +1,16 @@
 // docs/guide/code-workflows.md and examples/code: what they show loads, and does what they say.
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { ThreadedCodeHost } from '@stepfleet/code-workflows'
 import { createSchemaChecks } from '@stepfleet/schemas'
 import { afterAll, expect, test } from 'vitest'
-import { advanced, completed, firstCall, RUNTIME, withFiles } from './code.fixture.ts'
-import { ThreadedCodeHost } from './host.ts'
+import { advanced, completed, firstCall, withFiles } from './code.fixture.ts'
 import { loadWorkflows } from './load.ts'
 
 const host = new ThreadedCodeHost({ logger: { info: () => undefined, warn: () => undefined } })
 afterAll(() => host.close())
 const checks = createSchemaChecks()
-const load = (folder: string) =>
-  loadWorkflows({ folder, runtime: RUNTIME, host, schemaError: (schema) => checks.compileError(schema) })
+const load = (folder: string) => loadWorkflows({ folder, host, schemaError: (schema) => checks.compileError(schema) })
 
 const rootFile = (path: string): string => fileURLToPath(new URL(`../../../../${path}`, import.meta.url))
 

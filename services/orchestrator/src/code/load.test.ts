@@ -1,12 +1,12 @@
 // Loading a folder of code workflows: what becomes of a file, and what is refused with its place.
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ThreadedCodeHost } from '@stepfleet/code-workflows'
 import { createSchemaChecks } from '@stepfleet/schemas'
 import { afterAll, expect, test } from 'vitest'
 import { createMemoryStore } from '../store/memory-store.ts'
-import { firstCall, RUNTIME, withFiles } from './code.fixture.ts'
+import { firstCall, withFiles } from './code.fixture.ts'
 import { bundleText, readStored } from './definition.ts'
-import { ThreadedCodeHost } from './host.ts'
 import { loadWorkflows } from './load.ts'
 import { registerFolder } from './register.ts'
 
@@ -15,7 +15,7 @@ afterAll(() => host.close())
 const checks = createSchemaChecks()
 const NONE = { hash: '', text: '' }
 const schemaError = checks.compileError.bind(checks)
-const load = (folder: string) => loadWorkflows({ folder, runtime: RUNTIME, host, schemaError })
+const load = (folder: string) => loadWorkflows({ folder, host, schemaError })
 
 const flow = (name: string, code = '') =>
   `import { defineWorkflow } from 'stepfleet'\nexport const flow = defineWorkflow({ name: '${name}' }, async (run) => { ${code} })\n`
@@ -120,7 +120,7 @@ test('a version is made only when the content has changed, and its bundle lies a
   const store = createMemoryStore({ nowMs: () => 1 })
   const put = async (code: string) =>
     withFiles({ 'x.ts': flow('x', code) }, (folder) =>
-      registerFolder({ folder, runtime: RUNTIME, ns: 'default', store, host, schemas: checks }),
+      registerFolder({ folder, ns: 'default', store, host, schemas: checks }),
     )
   expect(await put('return 1')).toEqual([{ name: 'x', version: 1, created: true }])
   expect(await put('return 1')).toEqual([{ name: 'x', version: 1, created: false }])

@@ -2,11 +2,11 @@
 import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
+import type { CodeHost } from '@stepfleet/code-workflows'
+import { type Bundle, bundleWorkflow } from '@stepfleet/code-workflows'
 import type { Json } from '@stepfleet/contracts'
 import { canonicalJson } from '@stepfleet/engine'
-import { type Bundle, bundleWorkflow } from './bundle.ts'
 import type { CodeDefinition } from './definition.ts'
-import type { CodeHost } from './host.ts'
 
 export interface LoadedWorkflow {
   file: string
@@ -20,8 +20,6 @@ export interface LoadedWorkflow {
 
 export interface LoadOptions {
   folder: string
-  /** Path of the module that `stepfleet` is inside a bundle. */
-  runtime: string
   host: Pick<CodeHost, 'describe'>
   /** Why a JSON Schema is none; null: it is one. */
   schemaError(schema: { [key: string]: Json }): string | null
@@ -31,7 +29,7 @@ const isWorkflowFile = (name: string): boolean =>
   /\.(ts|mts|js|mjs)$/.test(name) && !/\.(d|test|config)\.m?ts$/.test(name) && !/\.test\.m?js$/.test(name)
 
 const loadOne = async (options: LoadOptions, file: string): Promise<LoadedWorkflow> => {
-  const bundle = await bundleWorkflow(join(resolve(options.folder), file), options.runtime)
+  const bundle = await bundleWorkflow(join(resolve(options.folder), file))
   const described = await options.host.describe(bundle)
   if (!described.ok) throw new Error(described.why)
   const { name, description, input } = described

@@ -1,8 +1,9 @@
 // Registers the code workflows of a folder: every orchestrator, and every run that begins later, finds them in the store.
+
+import type { CodeHost } from '@stepfleet/code-workflows'
 import type { SchemaChecks } from '@stepfleet/schemas'
 import type { DefinitionStore } from '../store/port.ts'
 import { keepBundle } from './definition.ts'
-import type { CodeHost } from './host.ts'
 import { type LoadedWorkflow, loadWorkflows } from './load.ts'
 
 export interface Registered {
@@ -27,8 +28,6 @@ export const registerWorkflows = (
 
 export interface RegisterOptions {
   folder: string
-  /** Path of the module that `stepfleet` is inside a bundle. */
-  runtime: string
   ns: string
   store: Pick<DefinitionStore, 'register' | 'keep'>
   host: Pick<CodeHost, 'describe'>
@@ -37,10 +36,9 @@ export interface RegisterOptions {
 
 /** Loads and registers a folder. @throws Error with everything that is wrong with any file; then none is registered */
 export const registerFolder = async (options: RegisterOptions): Promise<Registered[]> => {
-  const { folder, runtime, ns, store, host, schemas } = options
+  const { folder, ns, store, host, schemas } = options
   const loaded = await loadWorkflows({
     folder,
-    runtime,
     host,
     schemaError: (schema) => schemas.compileError(schema),
   })

@@ -2,14 +2,14 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { type AdvanceCall, type CodeHost, ThreadedCodeHost } from '@stepfleet/code-workflows'
 import { type CommandOf, type Event, type Failure, failure, type Json, type Task } from '@stepfleet/contracts'
 import { checkLaws } from '@stepfleet/engine'
 import { eventually } from '@stepfleet/testkit'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { RUNTIME, withFiles } from '../code/code.fixture.ts'
+import { withFiles } from '../code/code.fixture.ts'
 import { readStored } from '../code/definition.ts'
-import { type AdvanceCall, type CodeHost, ThreadedCodeHost } from '../code/host.ts'
 import { type LoadedWorkflow, loadWorkflows } from '../code/load.ts'
 import { registerWorkflows } from '../code/register.ts'
 import { createWorld, type World } from './world.fixture.ts'
@@ -39,8 +39,7 @@ beforeEach(() => {
 })
 afterEach(() => world.stop())
 
-const load = (folder: string): Promise<LoadedWorkflow[]> =>
-  loadWorkflows({ folder, runtime: RUNTIME, host, schemaError: () => null })
+const load = (folder: string): Promise<LoadedWorkflow[]> => loadWorkflows({ folder, host, schemaError: () => null })
 
 const startCommand = (run: string, ref: CommandOf<'start'>['workflow'], input: Json): CommandOf<'start'> => ({
   type: 'start',

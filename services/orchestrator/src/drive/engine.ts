@@ -1,10 +1,10 @@
 // The engine's life: own shards, read their mailboxes, judge, append, publish; ring due times, hand in the claims of
 // dead workers, send what is late. Everything here may be killed at any line.
 import { hostname } from 'node:os'
+import type { CodeHost } from '@stepfleet/code-workflows'
 import { type EngineInfo, FLEET, type ToolManifest, toolManifestSchema } from '@stepfleet/contracts'
 import type { Spending } from '@stepfleet/engine'
 import type { Logger, Publisher, RedisClient } from '@stepfleet/runtime'
-import type { CodeHost } from '../code/host.ts'
 import type { Store } from '../store/port.ts'
 import { BeatWatch } from './beats.ts'
 import { Due } from './due.ts'

@@ -1,23 +1,14 @@
 // judge: the commands of one run, in order, through the engine. What comes out is one append and the messages that
 // leave after it. The only awaits are for payloads and for what a wake must look at.
 import { randomUUID } from 'node:crypto'
-import {
-  type Actor,
-  type Command,
-  type Event,
-  type Observation,
-  type ToolManifest,
-  taskId,
-  type Verdict,
-} from '@stepfleet/contracts'
+import type { CodeHost } from '@stepfleet/code-workflows'
+import type { Actor, Command, Event, ToolManifest, Verdict } from '@stepfleet/contracts'
 import {
   accept,
   condemn,
   createTurn,
   decide,
-  dueChecks,
   type Job,
-  lastAttempt,
   type Message,
   messagesOf,
   type Spending,
@@ -26,9 +17,9 @@ import {
   wakeAt,
 } from '@stepfleet/engine'
 import type { Publisher } from '@stepfleet/runtime'
-import type { CodeHost } from '../code/host.ts'
 import type { Append, MailboxEntry, Store } from '../store/port.ts'
 import { answerCode } from './code.ts'
+import { observe } from './observe.ts'
 import type { Asking, Leaving, Outside } from './outside.ts'
 import type { LoadedRun } from './runs.ts'
 
@@ -71,27 +62,6 @@ const turnOf = (deps: JudgeDeps, run: LoadedRun, command: Command, atMs: number,
     tools: deps.tools(),
     ...(deps.spending ? { spending: deps.spending } : {}),
   })
-
-/** What a wake must know of the tasks it looks at: their `out` fields, and whether unclaimed ones still have a job. */
-const observe = async (deps: JudgeDeps, run: LoadedRun, nowMs: number): Promise<Map<string, Observation>> => {
-  const seen = new Map<string, Observation>()
-  const paths = dueChecks(run.state, nowMs)
-  if (paths.length === 0) return seen
-  const out = await deps.store.out(run.ns, run.run, paths)
-  for (const path of paths) {
-    const entry = out.get(path)
-    const step = run.state.steps.get(path)
-    const last = step && lastAttempt(step)
-    if (!entry || !step?.queue || !last) continue
-    const task = taskId({ ns: run.ns, run: run.run, path, attempt: last.attempt, delivery: last.delivery })
-    // a job that was taken and is still unclaimed is a dead worker's: its claim comes within a millisecond, and should
-    // it come all the same, the next delivery has superseded it
-    const unclaimed = entry.claimedAtMs === null && !entry.reported
-    const jobMissing = unclaimed && (await deps.publisher.findJob(step.queue, task)) !== 'waiting'
-    seen.set(path, { task, claimedAtMs: entry.claimedAtMs, begun: entry.begun, reported: entry.reported, jobMissing })
-  }
-  return seen
-}
 
 /** Asks the fleet what the engine asks, all at once: who asks first is served first. */
 const answerAll = async (deps: JudgeDeps, run: LoadedRun, turn: Turn): Promise<void> => {

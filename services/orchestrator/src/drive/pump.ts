@@ -255,8 +255,11 @@ export class Pump {
       return true
     }
     this.#deps.runs.drop(run.ns, run.run)
-    if (answer === 'deposed') this.#deps.deposed(shard)
-    else this.#again(one.entries)
+    if (answer === 'deposed') {
+      const commands = one.entries.length
+      this.#deps.logger.warn({ run: run.run, shard, commands }, 'append refused: the shard has another owner')
+      this.#deps.deposed(shard)
+    } else this.#again(one.entries)
     return false
   }
 

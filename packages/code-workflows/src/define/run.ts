@@ -1,8 +1,8 @@
 // Run: what the code of a workflow asks for steps with.
 import type { Json, StepDefinition } from '@stepfleet/contracts'
 import type { z } from 'zod'
-import type { JsonObject } from '../tool.ts'
 import type { Secret } from './literal.ts'
+import type { JsonObject } from './schema.ts'
 
 /** What any step may say besides its kind; see the reference of the workflow format. */
 export type Modifiers = Pick<

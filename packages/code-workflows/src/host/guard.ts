@@ -42,7 +42,7 @@ const refuse = (what: string, hint: string): never => {
 }
 
 /** Throws at any use; `typeof` and being handed around are no use yet. */
-const refusing = (name: string, hint: string): unknown =>
+export const refusing = (name: string, hint: string): unknown =>
   // an arrow function could not be constructed, whatever the trap says
   new Proxy(function nothing() {}, {
     apply: () => refuse(name, hint),
@@ -54,29 +54,47 @@ const put = (target: object, name: string, value: unknown): void => {
   Object.defineProperty(target, name, { value, writable: true, enumerable: false, configurable: true })
 }
 
-/** `Date` knows no time of its own any more. */
-const stopClock = (): void => {
-  const Real = Date
-  const Still = new Proxy(Real, {
+/** A `Date` that knows no time of its own. */
+export const stillDate = (real: DateConstructor): DateConstructor =>
+  new Proxy(real, {
     apply: () => refuse('Date()', CLOCK),
     construct: (target, args: unknown[], made) =>
       args.length === 0 ? refuse('new Date()', CLOCK) : Reflect.construct(target, args, made),
+    get: (target, key) => (key === 'now' ? () => refuse('Date.now', CLOCK) : Reflect.get(target, key)),
   })
-  put(Real, 'now', () => refuse('Date.now', CLOCK))
-  put(Real.prototype, 'constructor', Still)
-  put(globalThis, 'Date', Still)
+
+export const refuseChance = (): never => refuse('Math.random', CHANCE)
+
+/** Formats that would take the time of now. `isCode`: who asks is the code of a workflow. Gives what undoes it. */
+export const stopFormats = (isCode: () => boolean): (() => void) => {
   const { prototype } = Intl.DateTimeFormat
-  const format = Object.getOwnPropertyDescriptor(prototype, 'format')?.get
+  const format = Object.getOwnPropertyDescriptor(prototype, 'format') ?? {}
   const { formatToParts } = prototype
   Object.defineProperty(prototype, 'format', {
+    configurable: true,
     get(this: Intl.DateTimeFormat) {
-      const own: (date: unknown) => string = format?.call(this)
-      return (date: unknown) => (date === undefined ? refuse('format() without a time', CLOCK) : own(date))
+      const own: (date: unknown) => string = format.get?.call(this)
+      return (date: unknown) => (date === undefined && isCode() ? refuse('format() without a time', CLOCK) : own(date))
     },
   })
   put(prototype, 'formatToParts', function (this: Intl.DateTimeFormat, date?: Date | number) {
-    return date === undefined ? refuse('formatToParts() without a time', CLOCK) : formatToParts.call(this, date)
+    return date === undefined && isCode()
+      ? refuse('formatToParts() without a time', CLOCK)
+      : formatToParts.call(this, date)
   })
+  return () => {
+    Object.defineProperty(prototype, 'format', format)
+    put(prototype, 'formatToParts', formatToParts)
+  }
+}
+
+const stopClock = (): void => {
+  const Real = Date
+  const Still = stillDate(Real)
+  put(Real, 'now', Still.now)
+  put(Real.prototype, 'constructor', Still)
+  put(globalThis, 'Date', Still)
+  stopFormats(() => true)
 }
 
 /** Takes the world away from this thread, for good. Before any code of a user is loaded. */
@@ -85,6 +103,6 @@ export const removeWorld = (): void => {
     if (!KEPT.has(name) && !(name in HINTS)) Reflect.deleteProperty(globalThis, name)
   }
   for (const [name, hint] of Object.entries(HINTS)) put(globalThis, name, refusing(name, hint))
-  put(Math, 'random', () => refuse('Math.random', CHANCE))
+  put(Math, 'random', refuseChance)
   stopClock()
 }

@@ -11,7 +11,9 @@ export const MAP = 'sourceMappingURL=data:application/json;base64,'
 export const RUNTIME_FILES = 'stepfleet:'
 /** Nor what comes from a checkout of this package beside the user's files. */
 const isOwn = (source: string): boolean =>
-  !source.startsWith(RUNTIME_FILES) && !source.includes('node_modules/') && !/\/stepfleet\/(src|dist)\//.test(source)
+  !source.startsWith(RUNTIME_FILES) &&
+  !source.includes('node_modules/') &&
+  !/\/(stepfleet|code-workflows)\/(src|dist)\//.test(source)
 const FRAMES = 10
 
 const mapOf = (bundle: string): SourceMap | null => {

@@ -1,8 +1,9 @@
 // Schemas as users give them, zod or JSON Schema: what goes into a definition, and what reads a value.
 import type { Json } from '@stepfleet/contracts'
 import type { z } from 'zod'
-import type { JsonObject } from '../tool.ts'
 import { literalOf } from './literal.ts'
+
+export type JsonObject = { [key: string]: Json }
 
 export interface ReadSchema {
   jsonSchema: JsonObject

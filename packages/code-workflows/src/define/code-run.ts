@@ -1,6 +1,7 @@
 // CodeRun: the code of one run between two moments. It is told how steps ended, one after another in the order of the
 // journal, and says which steps it asks for next. The same words always get the same answer: that is what a replay is.
-import type { Failure, Json } from '@stepfleet/contracts'
+import type { Json } from '@stepfleet/contracts'
+import type { CodeInstance, CodeStart, CodeState, EndedStep, Threw } from '../host/protocol.ts'
 import { literalOf, Secret } from './literal.ts'
 import { createRandom, uuidOf } from './random.ts'
 import type { Run } from './run.ts'
@@ -16,38 +17,6 @@ import {
   toolStep,
   waitStep,
 } from './steps.ts'
-
-export interface Ended {
-  /** Name of the step. */
-  name: string
-  /** Of the event that ended it. */
-  seq: number
-  atMs: number
-  result:
-    | { status: 'completed' | 'overridden'; output: Json }
-    | { status: 'failed'; failure: Failure }
-    | { status: 'skipped' }
-}
-
-/** What the code is given to begin with. */
-export interface CodeCall {
-  ns: string
-  run: string
-  startedAtMs: number
-  input: Json
-}
-
-/** `changed`: it is not the code that wrote the journal. */
-export type Threw = {
-  status: 'threw'
-  kind: 'error' | 'step' | 'changed'
-  message: string
-  stack: string
-  /** Of `step`: the step that failed, and with what. */
-  step: string | null
-  failure: Failure | null
-}
-export type CodeState = { status: 'waiting' } | { status: 'returned'; output: Json } | Threw
 
 /** A step name of the format, STEP_NAME of the contracts: a bundle carries no more of them than it must. */
 export const NAME = /^[a-z][a-z0-9_]{0,47}$/
@@ -85,21 +54,21 @@ const threw = (error: unknown, kind: Threw['kind'] = 'error'): Threw => {
   return { status: 'threw', kind: 'step', message, stack, step: error.step, failure: error.failure }
 }
 
-export class CodeRun {
+export class CodeRun implements CodeInstance {
   readonly #names = new Set<string>()
   readonly #waiting = new Map<string, Waiting>()
   readonly #bits: () => number
-  readonly #call: CodeCall
+  readonly #start: CodeStart
   #asked: { name: string; step: Json }[] = []
   /** Failures of steps that nobody waits for yet, by the names of the steps. */
   readonly #unheard = new Map<string, StepError>()
   #nowMs: number
   #state: CodeState = { status: 'waiting' }
 
-  constructor(call: CodeCall) {
-    this.#call = call
-    this.#bits = createRandom(`${call.ns}/${call.run}`)
-    this.#nowMs = call.startedAtMs
+  constructor(start: CodeStart) {
+    this.#start = start
+    this.#bits = createRandom(`${start.ns}/${start.run}`)
+    this.#nowMs = start.startedAtMs
   }
 
   /** Runs the code up to the first steps it waits for; what follows, follows in microtasks. */
@@ -118,7 +87,7 @@ export class CodeRun {
   }
 
   /** How a step ended. The caller lets the code run until nothing moves before it says the next. */
-  deliver({ name, atMs, result }: Ended): void {
+  deliver({ name, atMs, result }: EndedStep): void {
     const waiting = this.#waiting.get(name)
     this.#waiting.delete(name)
     if (!waiting) {
@@ -202,7 +171,7 @@ export class CodeRun {
 
   #run(): Run {
     return Object.freeze<Run>({
-      id: this.#call.run,
+      id: this.#start.run,
       llm: (name, step) => this.#ask(name, () => llmStep(step)),
       agent: (name, step) => this.#ask(name, () => agentStep(step)),
       tool: (name, step) => this.#ask(name, () => toolStep(step)),

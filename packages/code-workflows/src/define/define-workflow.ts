@@ -1,10 +1,10 @@
 // defineWorkflow: a workflow written as code.
 import type { Json } from '@stepfleet/contracts'
 import type { z } from 'zod'
-import type { JsonObject } from '../tool.ts'
-import { type CodeCall, CodeRun } from './code-run.ts'
+import type { CodeStart } from '../host/protocol.ts'
+import { CodeRun } from './code-run.ts'
 import type { Run } from './run.ts'
-import { type ReadSchema, readSchema } from './schema.ts'
+import { type JsonObject, type ReadSchema, readSchema } from './schema.ts'
 
 /** The same symbol in every copy of this package: the host knows what the copy in a bundle made. */
 const WORKFLOW: unique symbol = Symbol.for('stepfleet.workflow')
@@ -30,7 +30,7 @@ export interface Workflow {
   readonly description: string | null
   readonly input: JsonObject | null
   /** Starts the code of a run. */
-  begin(call: CodeCall): CodeRun
+  begin(start: CodeStart): CodeRun
 }
 
 /** True for what any copy of this package's defineWorkflow made. */
@@ -72,10 +72,10 @@ export const defineWorkflow = <I extends InputSchema | undefined = undefined>(
     name: options.name,
     description: options.description ?? null,
     input: schema?.jsonSchema ?? null,
-    begin: (call) => {
-      const code = new CodeRun(call)
+    begin: (start) => {
+      const code = new CodeRun(start)
       // the parsing edge: the schema has just read it
-      code.begin((run) => main(run, read(call.input) as InputOf<I>))
+      code.begin((run) => main(run, read(start.input) as InputOf<I>))
       return code
     },
   }

@@ -1,9 +1,9 @@
 // The host of code workflows: a thread per bundle, resident, with the code of many runs in each. It knows nothing of
 // journals: it is told how steps ended and says what the code asks for next.
 import { type Failure, failure, type Json } from '@stepfleet/contracts'
+import { ownFrames } from '../bundle/stack.ts'
 import { CodeThread, type Gone, type ThreadLimits } from './code-thread.ts'
 import type { AdvanceReply, AskedStep, Described, EndedStep, Threw } from './protocol.ts'
-import { ownFrames } from './stack.ts'
 import { threadSource } from './thread-source.ts'
 
 export interface AdvanceCall {
@@ -68,13 +68,15 @@ const stalled = (why: string): Advanced['state'] => ({
   failure: failure('code_workflow_stalled', `the code of the workflow does not come to its next step: ${why}`),
 })
 
-/** What the code threw, with the line of the user's file. */
-const threwAs = (bundle: string, { kind, message, stack, step, failure: cause }: Threw): Advanced['state'] => {
+/** What the code threw, with the lines of the user's files that it came from. */
+export const threwAs = (
+  { kind, message, step, failure: cause }: Threw,
+  frames: readonly string[],
+): Advanced['state'] => {
   if (kind === 'step' && cause) return { status: 'threw', failure: cause, step }
-  const frames = ownFrames(bundle, stack)
   const at = frames[0] === undefined ? '' : ` (${frames[0]})`
   const code = kind === 'changed' ? 'code_changed' : 'code_failed'
-  const details = frames.length > 0 ? { details: { stack: frames } } : {}
+  const details = frames.length > 0 ? { details: { stack: [...frames] } } : {}
   return { status: 'threw', step: null, failure: failure(code, `${message}${at}`, details) }
 }
 
@@ -168,11 +170,11 @@ export class ThreadedCodeHost implements CodeHost {
     if (reply.type === 'unloaded') {
       const { why: message, stack } = reply
       const threw: Threw = { status: 'threw', kind: 'error', message, stack, step: null, failure: null }
-      return { state: threwAs(bundle, threw), seq: 0 }
+      return { state: threwAs(threw, ownFrames(bundle, stack)), seq: 0 }
     }
     for (const one of reply.asked) asked.push(one)
     const { state, seq } = reply
-    return { state: state.status === 'threw' ? threwAs(bundle, state) : state, seq }
+    return { state: state.status === 'threw' ? threwAs(state, ownFrames(bundle, state.stack)) : state, seq }
   }
 
   /** The thread of a bundle; a new one when there is none that lives. */

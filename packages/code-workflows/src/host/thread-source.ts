@@ -1,13 +1,13 @@
 // The thread's own code as one text. From sources a thread could not load a .ts file, and where this file lies beside
 // compiled ones it makes no difference: a thread is started from text, and nothing is written anywhere.
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
 
 const ENTRY = new URL(import.meta.url.endsWith('.ts') ? './thread.ts' : './thread.js', import.meta.url)
 
 let made: Promise<URL> | null = null
 
 const make = async (): Promise<URL> => {
+  const { build } = await import('esbuild')
   const { outputFiles } = await build({
     entryPoints: [fileURLToPath(ENTRY)],
     bundle: true,

@@ -3,8 +3,9 @@ import { createHash } from 'node:crypto'
 import { isBuiltin } from 'node:module'
 import { basename, dirname, resolve as resolvePath } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { type BuildFailure, build, type Message, type Plugin } from 'esbuild'
+import type { BuildFailure, Message, Plugin } from 'esbuild'
 import { z } from 'zod'
+import { WORKFLOW_RUNTIME } from '../define/runtime.ts'
 import { BUNDLE_NAME, MAP, RUNTIME_FILES } from './stack.ts'
 
 export interface Bundle {
@@ -14,12 +15,13 @@ export interface Bundle {
 }
 
 const HERE = dirname(fileURLToPath(import.meta.url))
+const RUNTIME = fileURLToPath(WORKFLOW_RUNTIME)
 
 /** `stepfleet` is the small part of it that runs in a thread; nothing of node is there. */
-const imports = (runtime: string): Plugin => ({
+const imports: Plugin = {
   name: 'stepfleet',
   setup: ({ onResolve, resolve }) => {
-    onResolve({ filter: /^stepfleet$/ }, () => ({ path: runtime }))
+    onResolve({ filter: /^stepfleet$/ }, () => ({ path: RUNTIME }))
     onResolve({ filter: /^zod($|\/)/ }, async ({ path, kind, resolveDir, pluginData }) => {
       if (pluginData === 'asked') return undefined
       const own = await resolve(path, { kind, resolveDir, pluginData: 'asked' })
@@ -32,17 +34,17 @@ const imports = (runtime: string): Plugin => ({
       return { errors: [{ text }] }
     })
   },
-})
+}
 
 const mapSchema = z.looseObject({ sources: z.array(z.string()) })
 
 /** Names files that lie elsewhere on each machine by what they are. */
-const inlineMap = (map: string, folder: string, runtime: string): string => {
+const inlineMap = (map: string, folder: string): string => {
   const { sources, ...rest } = mapSchema.parse(JSON.parse(map))
   const named = sources.map((source) => {
     const [inModules] = /node_modules\/(?!.*node_modules\/).*$/.exec(source) ?? []
     if (inModules !== undefined) return inModules
-    return dirname(resolvePath(folder, source)) === dirname(runtime) ? `${RUNTIME_FILES}${basename(source)}` : source
+    return dirname(resolvePath(folder, source)) === dirname(RUNTIME) ? `${RUNTIME_FILES}${basename(source)}` : source
   })
   return `//# ${MAP}${Buffer.from(JSON.stringify({ ...rest, sources: named })).toString('base64')}`
 }
@@ -52,11 +54,10 @@ const textOf = ({ text, location }: Message): string => (location ? `${location.
 // the parsing edge: esbuild rejects with its own shape
 const isBuildFailure = (error: unknown): error is BuildFailure => error instanceof Error && 'errors' in error
 
-/**
- * @param runtime path of the module that `stepfleet` is inside a bundle
- * @throws Error whose lines are what is wrong, each with its place
- */
-export const bundleWorkflow = async (file: string, runtime: string): Promise<Bundle> => {
+/** @throws Error whose lines are what is wrong, each with its place */
+export const bundleWorkflow = async (file: string): Promise<Bundle> => {
+  // loaded when asked for: who only defines or simulates a workflow bundles nothing
+  const { build } = await import('esbuild')
   try {
     const folder = dirname(file)
     const { outputFiles } = await build({
@@ -82,11 +83,11 @@ export const bundleWorkflow = async (file: string, runtime: string): Promise<Bun
       define: { 'process.env.NODE_ENV': '"production"' },
       // an import whose name is made at run time would reach out of the bundle
       supported: { 'dynamic-import': false },
-      plugins: [imports(runtime)],
+      plugins: [imports],
     })
     const code = outputFiles.find(({ path }) => !path.endsWith('.map'))?.text ?? ''
     const map = outputFiles.find(({ path }) => path.endsWith('.map'))?.text ?? '{}'
-    const text = `${code}//# sourceURL=${BUNDLE_NAME}\n${inlineMap(map, folder, runtime)}\n`
+    const text = `${code}//# sourceURL=${BUNDLE_NAME}\n${inlineMap(map, folder)}\n`
     return { text, hash: createHash('sha256').update(text).digest('hex') }
   } catch (error) {
     if (!isBuildFailure(error)) throw error
