@@ -59,7 +59,8 @@ const connectCluster = (url: URL, redisOptions: RedisOptions): Cluster =>
 
 /**
  * What is sent within one turn of the event loop leaves in one write. A write is a system call, and with
- * `appendfsync always` each that Redis reads by itself may cost an fsync. (`enableAutoPipelining` is slower.)
+ * `appendfsync always` each that Redis reads by itself may cost an fsync. (`enableAutoPipelining` is slower, and so are
+ * small pipelines: ioredis copies all scripts and commands onto each one, some 700 properties.)
  */
 const gatherWrites = (client: Redis): void => {
   client.on('connect', () => {

@@ -27,13 +27,15 @@ const replySchema = z.array(z.tuple([z.string(), z.array(z.tuple([z.string(), z.
 const MAILBOXES = Array.from({ length: SHARDS }, (_, shard) => shardKeys(shard).mailbox)
 const SHARD_OF = new Map(MAILBOXES.map((mailbox, shard) => [mailbox, shard]))
 
-const entriesOf = (reply: unknown): RawEntry[] => {
-  if (reply === null) return []
-  return (replySchema.parse(reply) ?? []).flatMap(([key, entries]) => {
+type Reply = NonNullable<z.infer<typeof replySchema>>
+
+const replyOf = (reply: unknown): Reply => replySchema.parse(reply) ?? []
+
+const entriesOf = (reply: Reply): RawEntry[] =>
+  reply.flatMap(([key, entries]) => {
     const shard = SHARD_OF.get(key)
     return shard === undefined ? [] : entries.map(([id, fields]) => ({ shard, id, text: fields[1] ?? '' }))
   })
-}
 
 /** Lets a waiting read be woken; an interrupt that finds none waiting wakes the next one. */
 class Interrupt {
@@ -97,23 +99,24 @@ export class BlockingReader implements MailboxReader {
     )
     const raised = this.interrupts.raised()
     try {
-      return entriesOf(await Promise.race([reply, raised]))
+      return entriesOf((await Promise.race([reply, raised])) ?? [])
     } finally {
       // after an interrupt nobody waits for the reply: its entries are read again, since reading takes nothing away
       this.interrupts.disarm()
     }
   }
 
-  private async xread(from: From, count: number, blockMs: number): Promise<unknown> {
+  private async xread(from: From, count: number, blockMs: number): Promise<Reply> {
     this.connection ??= this.open()
     const keys = [...from.map(({ shard }) => MAILBOXES[shard] ?? ''), this.bell]
     const streams = [...keys, ...from.map(({ after }) => after), this.lastRing]
     // BLOCK 0 would wait for ever
-    const reply =
+    const reply = replyOf(
       blockMs > 0
         ? await this.connection.xread('COUNT', count, 'BLOCK', blockMs, 'STREAMS', ...streams)
-        : await this.connection.xread('COUNT', count, 'STREAMS', ...streams)
-    const rung = (replySchema.parse(reply) ?? []).find(([key]) => key === this.bell)
+        : await this.connection.xread('COUNT', count, 'STREAMS', ...streams),
+    )
+    const rung = reply.find(([key]) => key === this.bell)
     this.lastRing = rung?.[1].at(-1)?.[0] ?? this.lastRing
     return reply
   }
@@ -163,7 +166,7 @@ export class PollingReader implements MailboxReader {
         add: (pipeline) => pipeline.xread('COUNT', count, 'STREAMS', shardKeys(shard).mailbox, after),
       })),
     )
-    return replies.flatMap((reply) => entriesOf(reply))
+    return replies.flatMap((reply) => entriesOf(replyOf(reply)))
   }
 
   /** True when interrupted. */

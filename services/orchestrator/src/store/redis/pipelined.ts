@@ -1,12 +1,14 @@
-// Commands on many shards in as few writes as Redis allows: one pipeline, or on a Cluster one per node.
+// Commands on many shards in as few writes as Redis allows: on a Cluster a pipeline per node. A standalone client gathers
+// what is sent at once by itself, and does without: ioredis copies every script and command onto each pipeline it makes,
+// some 700 properties, which cost a lone hand-off more than its append.
 import { shardKeys } from '@stepfleet/contracts'
 import type { RedisClient } from '@stepfleet/runtime'
-import { type ChainableCommander, Cluster } from 'ioredis'
+import { type ChainableCommander, Cluster, type Redis } from 'ioredis'
 
 /** One command on one shard. */
 export interface ShardCall {
   shard: number
-  add(pipeline: ChainableCommander): unknown
+  add(commander: ChainableCommander | Redis): unknown
 }
 
 const SLOTS = 16_384
@@ -34,7 +36,7 @@ const nodeOf = (client: Cluster, shard: number): string => client.slots[slotOfSh
 // While slots move, a node answers for some of its pipeline only, or ioredis finds it no longer serves all of it.
 const REDIRECTED = /^(MOVED|ASK|TRYAGAIN|CLUSTERDOWN|All keys in the pipeline)/
 
-const exec = async (client: RedisClient, calls: readonly ShardCall[]): Promise<[Error | null, unknown][]> => {
+const exec = async (client: Cluster, calls: readonly ShardCall[]): Promise<[Error | null, unknown][]> => {
   const pipeline = client.pipeline()
   for (const call of calls) call.add(pipeline)
   try {
@@ -45,9 +47,9 @@ const exec = async (client: RedisClient, calls: readonly ShardCall[]): Promise<[
   }
 }
 
-const execGroup = async (client: RedisClient, calls: readonly ShardCall[]): Promise<[Error | null, unknown][]> => {
+const execGroup = async (client: Cluster, calls: readonly ShardCall[]): Promise<[Error | null, unknown][]> => {
   const answers = await exec(client, calls)
-  if (client instanceof Cluster && calls.length > 1) {
+  if (calls.length > 1) {
     for (const [i, call] of calls.entries()) {
       const error = answers[i]?.[0]
       // a pipeline of one command follows redirections
@@ -57,15 +59,23 @@ const execGroup = async (client: RedisClient, calls: readonly ShardCall[]): Prom
   return answers
 }
 
+/** Waits for all, also when one fails: what is still under way must not overtake what its caller does next. */
+const settled = async (answers: readonly unknown[]): Promise<unknown[]> =>
+  (await Promise.allSettled(answers)).map((answer) => {
+    if (answer.status === 'rejected') throw answer.reason
+    return answer.value
+  })
+
 /**
  * Answers in the order of the calls. Throws the first error there is; what the other calls did stays done. There is
  * no order between calls: a script that Redis has forgotten is sent again behind the others.
  */
 export const pipelined = async (client: RedisClient, calls: readonly ShardCall[]): Promise<unknown[]> => {
   if (calls.length === 0) return []
+  if (!(client instanceof Cluster)) return settled(calls.map((call) => call.add(client)))
   const groups = new Map<string, number[]>()
   for (const [i, call] of calls.entries()) {
-    const group = client instanceof Cluster ? nodeOf(client, call.shard) : ''
+    const group = nodeOf(client, call.shard)
     const members = groups.get(group)
     if (members) members.push(i)
     else groups.set(group, [i])

@@ -13,14 +13,17 @@ import { pipelined } from './pipelined.ts'
 const owned = z.tuple([z.coerce.number(), z.enum(['0', '1'])]).nullable()
 const appended = z.enum(['appended', 'repeat', 'conflict', 'deposed'])
 const ripened = z.tuple([z.number(), z.string()])
-// enough to route it; its sender validated the rest, perhaps by a later schema than ours
-const routable = z.looseObject({ id: z.string(), type: z.string(), ns: z.string(), run: z.string() })
+/** Has enough to be routed; its sender validated the rest, perhaps by a later schema than ours. */
+const isCommand = (body: unknown): body is Command =>
+  typeof body === 'object' &&
+  body !== null &&
+  ['id', 'type', 'ns', 'run'].every((part) => typeof Reflect.get(body, part) === 'string')
 
 /** Null when it is no command. */
 const parseCommand = (text: string): Command | null => {
   try {
     const body: unknown = JSON.parse(text)
-    return routable.safeParse(body).success ? (body as Command) : null
+    return isCommand(body) ? body : null
   } catch {
     return null
   }
