@@ -1,8 +1,8 @@
 // The worker's side of a queue, behind one port: takes jobs while slots are free, hands each to `handle`.
-import { context, ROOT_CONTEXT } from '@opentelemetry/api'
 import type { RedisSettings } from './config.ts'
 import { FetchLoop } from './consume-loop.ts'
 import type { Logger } from './logger.ts'
+import { outsideSpans } from './telemetry.ts'
 
 export interface ConsumeOptions {
   queue: string
@@ -35,7 +35,7 @@ export interface Consumer {
 /** Starts at once; while Redis is away it waits for it. */
 export const consume = (settings: RedisSettings, options: ConsumeOptions): Consumer =>
   // whoever starts a consumer may be in a span; the jobs it will take are no part of that
-  context.with(ROOT_CONTEXT, () => {
+  outsideSpans(() => {
     const loop = new FetchLoop(settings, options)
     loop.start()
     return loop

@@ -1,6 +1,6 @@
 // The log: pino JSON lines on stdout, with the trace and the run, step and attempt from context.
 import { AsyncLocalStorage } from 'node:async_hooks'
-import { trace } from '@opentelemetry/api'
+import { isSpanContextValid, type Span, trace } from '@opentelemetry/api'
 import { type DestinationStream, destination, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
 
 export type Logger = PinoLogger
@@ -22,6 +22,13 @@ export const withLogContext = <T>(fields: LogFields, fn: () => T): T =>
 const traceFields = (): { trace_id?: string; span_id?: string } => {
   const span = trace.getActiveSpan()?.spanContext()
   return span ? { trace_id: span.traceId, span_id: span.spanId } : {}
+}
+
+/** Every line of it carries the fields; and the span's ids, unless that is active and they are on every line anyway. */
+export const boundLogger = (logger: Logger, fields: LogFields, span: Span): Logger => {
+  const { traceId, spanId } = span.spanContext()
+  const told = span.isRecording() || !isSpanContextValid(span.spanContext())
+  return logger.child(told ? fields : { ...fields, trace_id: traceId, span_id: spanId })
 }
 
 const secrets = new Set<string>()

@@ -16,7 +16,7 @@ import { attributes } from './attributes.ts'
 import { CircuitOpen } from './circuits/circuit-open.ts'
 import type { FleetBreakers } from './circuits/fleet-breakers.ts'
 import type { Claims, RunRecord } from './claims-port.ts'
-import { type Logger, withLogContext } from './logger.ts'
+import { boundLogger, type Logger } from './logger.ts'
 import { LimitReached } from './provider-limits/settlement.ts'
 import type { Sent, Spooled } from './spool.ts'
 import { EndedBadly, type Release, refusedBy, type Settled } from './task-attempt-circuit.ts'
@@ -26,7 +26,7 @@ import { type TaskContext, TaskFailure, type TaskHandler } from './task-worker-h
 import { outcomeCommand, reportable } from './task-worker-outcome.ts'
 import type { RunningTask, RunningTasks } from './task-worker-running.ts'
 import { afterAbort, insist } from './task-worker-waiting.ts'
-import { failSpan, type Span, SpanKind, withSpan } from './telemetry.ts'
+import { carrierOf, failSpan, type Span, SpanKind, withOwnSpan } from './telemetry.ts'
 
 export interface AttemptPorts {
   worker: string
@@ -245,7 +245,8 @@ class Attempt {
   async #send(given: Result, usage: Usage | undefined, token: string): Promise<Result> {
     const { worker, deliver, logger } = this.#ports
     const result = reportable(given)
-    const claim = { worker, token, claimedAtMs: this.#claimedAtMs, durationMs: Math.round(this.#life.ageMs) }
+    const durationMs = Math.round(this.#life.ageMs)
+    const claim = { worker, token, claimedAtMs: this.#claimedAtMs, durationMs, trace: carrierOf(this.#span) }
     const { command, problem } = outcomeCommand(this.#task, claim, result, usage)
     if (problem !== null) logger.error({ problem }, 'outcome does not fit its schema')
     const sent = await deliver({ token, command })
@@ -270,26 +271,30 @@ class Attempt {
   }
 }
 
+const spanAttributes = ({ worker }: AttemptPorts, { id, task }: RunningTask, queue: string) => ({
+  ...attributes.run(task.ns, task.run),
+  ...attributes.workflow(task.workflow),
+  ...attributes.step(task.path),
+  ...attributes.attempt(task.attempt),
+  ...attributes.delivery(task.delivery),
+  ...attributes.task(id),
+  ...attributes.worker(worker),
+  ...attributes.queue(queue),
+})
+
 /** Makes one attempt of a task that was taken from `queue`. Rejects only for bugs; then nothing was reported. */
 export const runAttempt = (ports: AttemptPorts, task: Task, queue: string): Promise<AttemptEnd> => {
   const { ns, run, path, attempt, delivery } = task
   const life = ports.running.add(task)
-  const spanAttributes = {
-    ...attributes.run(ns, run),
-    ...attributes.workflow(task.workflow),
-    ...attributes.step(path),
-    ...attributes.attempt(attempt),
-    ...attributes.delivery(delivery),
-    ...attributes.task(life.id),
-    ...attributes.worker(ports.worker),
-    ...attributes.queue(queue),
-  }
-  const options = { carrier: task.trace, kind: SpanKind.CONSUMER, attributes: spanAttributes }
-  return withLogContext({ ns, run, step: path, attempt, delivery }, () =>
-    withSpan(`attempt ${task.kind}`, options, async (span) => {
-      const end = await new Attempt(ports, life, span).run()
-      if (end.status === 'no-op') ports.logger.debug({ why: end.why }, 'task not run to an outcome')
+  return withOwnSpan(`attempt ${task.kind}`, { carrier: task.trace, kind: SpanKind.CONSUMER }, async (span) => {
+    if (span.isRecording()) span.setAttributes(spanAttributes(ports, life, queue))
+    const logger = boundLogger(ports.logger, { ns, run, step: path, attempt, delivery }, span)
+    try {
+      const end = await new Attempt({ ...ports, logger }, life, span).run()
+      if (end.status === 'no-op') logger.debug({ why: end.why }, 'task not run to an outcome')
       return end
-    }).finally(() => ports.running.remove(life)),
-  )
+    } finally {
+      ports.running.remove(life)
+    }
+  })
 }

@@ -2,6 +2,7 @@
 
 import { createHash } from 'node:crypto'
 import {
+  type Carrier,
   type CommandOf,
   type Failure,
   failure,
@@ -15,7 +16,6 @@ import {
 } from '@stepfleet/contracts'
 import { redact } from './logger.ts'
 import type { Result } from './task-worker-conclude.ts'
-import { currentCarrier } from './telemetry.ts'
 
 const invalidOutput = (why: string): Result => ({
   status: 'failed',
@@ -70,6 +70,8 @@ export interface OutcomeClaim {
   /** Redis time. */
   claimedAtMs: number
   durationMs: number
+  /** The attempt's span. */
+  trace?: Carrier | undefined
 }
 
 /** Command ids are at most 600 characters; task ids of deep paths are longer. */
@@ -95,7 +97,7 @@ export const outcomeCommand = (
   usage: Usage | undefined,
 ): { command: CommandOf<'outcome'>; problem: string | null } => {
   const { ns, run, path, attempt, delivery } = task
-  const { worker, token, claimedAtMs, durationMs } = claim
+  const { worker, token, claimedAtMs, durationMs, trace } = claim
   const base = { path, attempt, delivery, worker, claimedAtMs, durationMs }
   const given: Outcome = { ...base, ...(usage ? { usage } : {}), result }
   const problem = problemOf(given)
@@ -103,7 +105,6 @@ export const outcomeCommand = (
   const unpaid: Outcome = { ...base, result }
   const fallback = (): Outcome =>
     problemOf(unpaid) === null ? unpaid : { ...base, result: { status: 'failed', failure: odd } }
-  const trace = currentCarrier()
   const command: CommandOf<'outcome'> = {
     type: 'outcome',
     id: commandId(task, token),

@@ -1,7 +1,7 @@
 // pump: commands in, appends out. Runs proceed side by side, each in order; what is ready together is appended in
 // one pipeline, and what is appended leaves in one publication.
 import { fullRunId } from '@stepfleet/contracts'
-import { type Logger, type Publisher, withSpan } from '@stepfleet/runtime'
+import { type Logger, type Publisher, withOwnSpan } from '@stepfleet/runtime'
 import type { Appended, Store } from '../store/port.ts'
 import { type Entry, isJob, type JudgeDeps, type Judged, judge } from './judge.ts'
 import type { Runs } from './runs.ts'
@@ -159,7 +159,9 @@ export class Pump {
         return null
       }
       const { trace } = first.command
-      return await withSpan('append', trace ? { carrier: trace } : {}, () => judge(this.#deps, loaded, entries, epoch))
+      return await withOwnSpan('append', trace ? { carrier: trace } : {}, () =>
+        judge(this.#deps, loaded, entries, epoch),
+      )
     } catch (error) {
       this.#deps.runs.drop(ns, run)
       const about = { err: error, run, command: first.command.id, batch: entries.length }

@@ -15,11 +15,11 @@ export interface ModuleCall {
   log: Logger
 }
 
-const toolLog = (log: Logger): ToolLog => ({
-  debug: (message, fields) => log.debug(fields ?? {}, message),
-  info: (message, fields) => log.info(fields ?? {}, message),
-  warn: (message, fields) => log.warn(fields ?? {}, message),
-  error: (message, fields) => log.error(fields ?? {}, message),
+const toolLog = (log: Logger, tool: string): ToolLog => ({
+  debug: (message, fields) => log.debug({ tool, ...fields }, message),
+  info: (message, fields) => log.info({ tool, ...fields }, message),
+  warn: (message, fields) => log.warn({ tool, ...fields }, message),
+  error: (message, fields) => log.error({ tool, ...fields }, message),
 })
 
 /**
@@ -35,7 +35,7 @@ export const callModule = async (loaded: LoadedTool, secrets: Secrets, call: Mod
     signal: call.signal,
     effectKey: call.effectKey,
     attempt: call.attempt,
-    log: toolLog(call.log.child({ tool: name })),
+    log: toolLog(call.log, name),
     secrets: await secrets.named(tool.manifest.secrets),
   }
   const result = await tool.run(input.value, context)
