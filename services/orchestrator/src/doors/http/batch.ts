@@ -5,19 +5,14 @@ import type { z } from 'zod'
 import { summaryOf } from '../../views/summary.ts'
 import type { HttpContext } from './context.ts'
 import { errorsOfZod, problemOf, Rejection, rejectionOf } from './problems.ts'
-import { refuseLater, submitRun } from './submit.ts'
+import { type Caller, refuseLater, submitRun } from './submit.ts'
 
 type Result = z.infer<typeof batchResultSchema>['results'][number]
 
 /** Submits in flight at once: enough to fill a pipeline, few enough to leave room for others. */
 const IN_FLIGHT = 32
 
-const submitItem = async (
-  context: HttpContext,
-  ns: string,
-  item: unknown,
-  key: string | undefined,
-): Promise<Result> => {
+const submitItem = async (context: HttpContext, ns: string, item: unknown, caller: Caller): Promise<Result> => {
   try {
     refuseLater(item)
     const wanted = submitRunSchema.safeParse(item, { reportInput: true })
@@ -25,7 +20,7 @@ const submitItem = async (
       const errors = errorsOfZod(wanted.error, '', Object.keys(submitRunSchema.shape))
       throw new Rejection('bad_request', 'the run does not fit', { errors })
     }
-    const { status, head } = await submitRun(context, ns, wanted.data, key)
+    const { status, head } = await submitRun(context, ns, wanted.data, caller)
     return { status, run: summaryOf(head) }
   } catch (error) {
     const rejection = rejectionOf(error)
@@ -46,14 +41,15 @@ export const runBatch = async (
   context: HttpContext,
   ns: string,
   items: readonly unknown[],
-  key: string | undefined,
+  { key, trace }: Caller,
 ): Promise<Result[]> => {
   const results: Result[] = new Array(items.length)
   const lastOf = new Map<string, Promise<unknown>>()
   let away: Result | null = null
   const one = async (item: unknown, i: number, before: Promise<unknown> | undefined): Promise<void> => {
     await before
-    const result = away ?? (await submitItem(context, ns, item, key === undefined ? undefined : `${key}#${i}`))
+    const result =
+      away ?? (await submitItem(context, ns, item, { key: key === undefined ? undefined : `${key}#${i}`, trace }))
     if (result.problem?.code === 'fleet_unavailable') away = result
     results[i] = result
   }

@@ -10,7 +10,6 @@ import {
   type ProblemError,
 } from '@stepfleet/contracts'
 import { canonicalJson } from '@stepfleet/engine'
-import { currentCarrier } from '@stepfleet/runtime'
 import type { RunHead } from '../../store/port.ts'
 import {
   appliedSchema,
@@ -46,6 +45,8 @@ export const commandResponses = { 200: appliedSchema, 202: queuedSchema, ...prob
 /** A call that asks a run to change. */
 export interface Call {
   headers: CallHeaders
+  /** Of the request's span. */
+  trace: Carrier | undefined
   run: string
   /** What is asked, with the step or signal: part of what makes a repeat a repeat. */
   route: string
@@ -88,7 +89,7 @@ export const sendCommand = async (
 ): Promise<Answer> => {
   const ns = namespaceOf(call.headers)
   const head = await headOf(context, ns, call.run)
-  const base = { id: commandId(ns, call), ns, run: call.run, trace: currentCarrier() }
+  const base = { id: commandId(ns, call), ns, run: call.run, trace: call.trace }
   const verdict = await context.mailbox.ask(await make(base, head), VERDICT_WAIT_MS)
   if (verdict === null) return { code: 202, body: { queued: true } }
   if (verdict.status === 'applied') return { code: 200, body: { applied: true, seq: verdict.seq } }
@@ -138,7 +139,7 @@ const signalRoute = (app: Door, context: HttpContext): void => {
     async (request, reply) => {
       const { id, name } = request.params
       const value = request.body ?? null
-      const call = { headers: request.headers, run: id, route: `signals/${name}`, body: value }
+      const call = { headers: request.headers, trace: request.trace, run: id, route: `signals/${name}`, body: value }
       const answer = await sendCommand(context, call, async (base, head) => {
         checkSignal(context, await definitionOfRun(context, head), name, value)
         const payload = await storePayload(context, base, value, 'payload')
@@ -166,7 +167,7 @@ const budgetRoute = (app: Door, context: HttpContext): void => {
     async (request, reply) => {
       const { body } = request
       const { by, reason, ...budget } = body
-      const call = { headers: request.headers, run: request.params.id, route: 'budget', body }
+      const call = { headers: request.headers, trace: request.trace, run: request.params.id, route: 'budget', body }
       const answer = await sendCommand(context, call, async (base, head) => {
         if ((budget.usd ?? budget.per_day?.usd) !== undefined) {
           const errors = context.definitions.unpriced(await definitionOfRun(context, head))
@@ -205,7 +206,7 @@ export const commandRoutes = (app: Door, context: HttpContext): void => {
         const { body } = request
         const { by, reason } = body ?? {}
         const compensate = type === 'cancel' ? cancelBodySchema.parse(body)?.compensate : undefined
-        const call = { headers: request.headers, run: request.params.id, route: type, body }
+        const call = { headers: request.headers, trace: request.trace, run: request.params.id, route: type, body }
         const answer = await sendCommand(context, call, (base) => {
           const about = { ...base, by: operator(by), reason }
           if (type !== 'cancel') return { ...about, type }

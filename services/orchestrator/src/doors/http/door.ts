@@ -57,9 +57,10 @@ const contextOf = (deps: HttpDoorDeps, closing: AbortSignal): HttpContext => {
 
 const answerProblem = (error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
   const rejection = rejectionOf(error)
-  if (rejection.code === 'internal_error') request.log.error({ err: error }, 'request failed')
+  if (rejection.code === 'internal_error')
+    request.log.error({ err: error, trace_id: request.traceId }, 'request failed')
   else if (rejection.cause !== undefined)
-    request.log.warn({ err: rejection.cause, code: rejection.code }, 'request refused')
+    request.log.warn({ err: rejection.cause, code: rejection.code, trace_id: request.traceId }, 'request refused')
   const problem = problemOf(rejection, request.traceId)
   return reply
     .code(problem.status)

@@ -1,7 +1,6 @@
 // Escalations are served by the escalation service, reachable through this address.
 import httpProxy from '@fastify/http-proxy'
 import { caseSchema, resolutionSchema } from '@stepfleet/contracts'
-import { currentCarrier } from '@stepfleet/runtime'
 import type { FastifyInstance } from 'fastify'
 import { z } from 'zod'
 import type { HttpDoorDeps } from './context.ts'
@@ -28,7 +27,7 @@ export const escalationRoutes = (app: FastifyInstance, config: HttpDoorDeps['con
     rewritePrefix: PREFIX,
     httpMethods: ['GET', 'POST'],
     undici: { headersTimeout: TIMEOUT_MS, bodyTimeout: TIMEOUT_MS },
-    replyOptions: { rewriteRequestHeaders: (_, headers) => ({ ...headers, ...currentCarrier() }) },
+    replyOptions: { rewriteRequestHeaders: (request, headers) => ({ ...headers, ...request.trace }) },
   })
 }
 

@@ -62,7 +62,10 @@ export const submitRoutes = (app: Door, context: HttpContext): void => {
     },
     async (request, reply) => {
       const ns = namespaceOf(request.headers)
-      const accepted = await submitRun(context, ns, request.body, request.headers['idempotency-key'])
+      const accepted = await submitRun(context, ns, request.body, {
+        key: request.headers['idempotency-key'],
+        trace: request.trace,
+      })
       const { run } = accepted.head
       reply.header('location', `/v1/runs/${run}`)
       const waitMs = waitMsOf(request.query.wait)
@@ -89,7 +92,12 @@ const batchRoute = (app: Door, context: HttpContext): void => {
     },
     async (request) => {
       const key = request.headers['idempotency-key']
-      return { results: await runBatch(context, namespaceOf(request.headers), request.body.runs, key) }
+      return {
+        results: await runBatch(context, namespaceOf(request.headers), request.body.runs, {
+          key,
+          trace: request.trace,
+        }),
+      }
     },
   )
 }

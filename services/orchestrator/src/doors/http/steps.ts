@@ -1,6 +1,7 @@
 // Commands on a step: retry, skip, override, approve, reject.
 import {
   allSteps,
+  type Carrier,
   type Definition,
   type Json,
   type ProblemError,
@@ -61,6 +62,7 @@ const outputErrors = (context: HttpContext, definition: Definition, path: string
 
 interface StepRequest {
   headers: CallHeaders
+  trace: Carrier | undefined
   params: { id: string; path: string }
   body: unknown
 }
@@ -69,7 +71,10 @@ interface StepRequest {
 const stepCall = (request: StepRequest, verb: string): { path: string; call: Call } => {
   const path = pathOf(request.params.path)
   const route = `steps/${path}/${verb}`
-  return { path, call: { headers: request.headers, run: request.params.id, route, body: request.body } }
+  return {
+    path,
+    call: { headers: request.headers, trace: request.trace, run: request.params.id, route, body: request.body },
+  }
 }
 
 const decision = (body: { by?: string | undefined; reason?: string | undefined } | null | undefined) => ({

@@ -1,5 +1,6 @@
 // Submitting a run: what is asked for, checked and resolved; the same request again is the same run.
 import {
+  type Carrier,
   type CommandOf,
   type Definition,
   type Json,
@@ -9,7 +10,6 @@ import {
   type WorkflowRef,
 } from '@stepfleet/contracts'
 import { canonicalJson } from '@stepfleet/engine'
-import { currentCarrier } from '@stepfleet/runtime'
 import type { RunHead, Submission } from '../../store/port.ts'
 import { type HttpContext, type Packed, pack, randomId, sha256 } from './context.ts'
 import { errorsOfZod, Rejection } from './problems.ts'
@@ -139,15 +139,23 @@ const runIdOf = (ns: string, wanted: SubmitRun, key: string | undefined): string
   return `run_${key === undefined ? randomId() : sha256(canonicalJson([ns, key])).slice(0, 32)}`
 }
 
+/** Who submits. */
+export interface Caller {
+  /** The Idempotency-Key. */
+  key: string | undefined
+  /** Of the request's span. */
+  trace: Carrier | undefined
+}
+
 /**
- * Submits a run. `key` is the caller's Idempotency-Key. Throws a Rejection: `bad_request`, `not_supported_yet`,
+ * Submits a run. Throws a Rejection: `bad_request`, `not_supported_yet`,
  * `unknown_workflow`, `invalid_definition`, `invalid_input`, `payload_too_large`, `run_conflict`, `fleet_…`.
  */
 export const submitRun = async (
   context: HttpContext,
   ns: string,
   wanted: SubmitRun,
-  key: string | undefined,
+  { key, trace }: Caller,
 ): Promise<Accepted> => {
   checkSource(wanted)
   const { ref, definition, keep } = await resolve(context, ns, wanted)
@@ -173,7 +181,7 @@ export const submitRun = async (
     labels,
     priority,
     env: context.config.env,
-    trace: currentCarrier(),
+    trace,
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(budget === undefined ? {} : { budget }),
   }

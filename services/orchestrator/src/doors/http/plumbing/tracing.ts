@@ -1,20 +1,23 @@
-// One span per request, from its first byte to the end of its answer.
+// One span per request, from its first byte to the end of its answer. It is handed on as `request.trace`, since a span that
+// nobody records is not made active.
 import { AsyncResource } from 'node:async_hooks'
 import { type Carrier, carrierSchema } from '@stepfleet/contracts'
-import { withSpan } from '@stepfleet/runtime'
+import { carrierOf, withOwnSpan } from '@stepfleet/runtime'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 
 declare module 'fastify' {
   interface FastifyRequest {
     /** Of the request's span; undefined before it has one. */
     traceId: string | undefined
+    /** The same span, for what is sent on. */
+    trace: Carrier | undefined
     /** Brings the span back after the body was read. */
     span: AsyncResource | undefined
   }
 }
 
 /** The caller's trace, if it sends one. */
-const carrierOf = (request: FastifyRequest): Carrier | undefined => {
+const callerOf = (request: FastifyRequest): Carrier | undefined => {
   const { traceparent, tracestate } = request.headers
   const carrier = carrierSchema.safeParse({ traceparent, ...(typeof tracestate === 'string' ? { tracestate } : {}) })
   return carrier.success ? carrier.data : undefined
@@ -27,15 +30,17 @@ const UNTRACED = new Set(['/healthz', '/readyz'])
 
 export const traceRequests = (app: FastifyInstance): void => {
   app.decorateRequest('traceId', undefined)
+  app.decorateRequest('trace', undefined)
   app.decorateRequest('span', undefined)
   app.addHook('onRequest', (request, reply, done) => {
     const route = request.routeOptions.url ?? '(none)'
     if (UNTRACED.has(route)) return done()
     const attributes = { 'http.request.method': request.method, 'http.route': route }
-    const traced = withSpan(`${request.method} ${route}`, { carrier: carrierOf(request), attributes }, (span) => {
+    const traced = withOwnSpan(`${request.method} ${route}`, { carrier: callerOf(request), attributes }, (span) => {
       const { traceId } = span.spanContext()
       if (traceId !== NO_TRACE) request.traceId = traceId
-      request.span = new AsyncResource('stepfleet.request')
+      request.trace = carrierOf(span)
+      if (span.isRecording()) request.span = new AsyncResource('stepfleet.request')
       const ended = new Promise<void>((resolve, fail) => {
         reply.raw.once('close', () => {
           span.setAttribute('http.response.status_code', reply.statusCode)
