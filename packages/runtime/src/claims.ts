@@ -68,12 +68,17 @@ export const readBlob = async (client: RedisClient, run: { ns: string; run: stri
   return value
 }
 
-const claimAnswer = z.union([
-  z.tuple([z.literal('granted'), z.coerce.number()]).transform(([status, atMs]): ClaimAnswer => ({ status, atMs })),
-  z
-    .tuple([z.literal('refused'), z.enum(['not_out', 'superseded', 'held', 'reported'])])
-    .transform(([status, why]): ClaimAnswer => ({ status, why })),
-])
+const refusal = z.tuple([z.literal('refused'), z.enum(['not_out', 'superseded', 'held', 'reported'])])
+const grant = z.tuple([z.literal('granted'), z.coerce.number()])
+
+const claimAnswer = (reply: unknown): ClaimAnswer => {
+  if (Array.isArray(reply) && reply[0] === 'refused') {
+    const [status, why] = refusal.parse(reply)
+    return { status, why }
+  }
+  const [status, atMs] = grant.parse(reply)
+  return { status, atMs }
+}
 const reportAnswer = z.enum(['reported', 'repeat', 'late'])
 const entryHead = z.object({ v: z.int().max(EVENT_VERSION, 'written by a later version of Stepfleet') })
 
@@ -98,7 +103,7 @@ const createClaimsOnly = (client: RedisClient): Claims => {
       const keys = runKeys(task.ns, task.run)
       const { claims, claimants } = shardKeys(keys.shard)
       const args = [...refOf(task), plain('worker id', worker), plain('token', token), taskId(task)]
-      return claimAnswer.parse(await client.sfClaim(keys.out, claims(worker), claimants, ...args))
+      return claimAnswer(await client.sfClaim(keys.out, claims(worker), claimants, ...args))
     },
     begin: async (task, token) => (await client.sfBegin(runKeys(task.ns, task.run).out, ...refOf(task), token)) === 1,
     report: async (task, token, command) => {

@@ -57,6 +57,14 @@ const connectCluster = (url: URL, redisOptions: RedisOptions): Cluster =>
     },
   })
 
+/** One string is written twice as fast as its pieces (`writev` encodes each by itself). */
+const joined = (chunks: readonly (string | Buffer)[]): string | Buffer => {
+  const [only] = chunks
+  if (only !== undefined && chunks.length === 1) return only
+  if (chunks.every((chunk) => typeof chunk === 'string')) return chunks.join('')
+  return Buffer.concat(chunks.map((chunk) => (typeof chunk === 'string' ? Buffer.from(chunk) : chunk)))
+}
+
 /**
  * What is sent within one turn of the event loop leaves in one write. A write is a system call, and with
  * `appendfsync always` each that Redis reads by itself may cost an fsync. (`enableAutoPipelining` is slower, and so are
@@ -66,21 +74,21 @@ const gatherWrites = (client: Redis): void => {
   client.on('connect', () => {
     const { stream } = client
     const { write } = stream
-    let corked = false
+    let gathered: (string | Buffer)[] = []
     const leave = (): void => {
-      corked = false
-      stream.uncork()
+      const chunks = gathered
+      gathered = []
+      // ended meanwhile: ioredis sends what has no answer again, or rejects it
+      if (!stream.writable) return
+      Reflect.apply(write, stream, [joined(chunks)])
     }
-    const gathered = (...args: unknown[]): unknown => {
-      if (!corked) {
-        corked = true
-        stream.cork()
-        process.nextTick(leave)
-      }
-      return Reflect.apply(write, stream, args)
+    const gather = (chunk: string | Buffer): boolean => {
+      if (gathered.length === 0) process.nextTick(leave)
+      gathered.push(chunk)
+      return true
     }
     // not assigned: `write` has overloads that no one function type fits. Writable: Node puts its own there at the end
-    Object.defineProperty(stream, 'write', { value: gathered, configurable: true, writable: true })
+    Object.defineProperty(stream, 'write', { value: gather, configurable: true, writable: true })
   })
 }
 

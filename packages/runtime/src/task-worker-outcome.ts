@@ -81,6 +81,8 @@ const commandId = (task: Task, token: string): string => {
 }
 
 const problemOf = (outcome: Outcome): string | null => {
+  // nothing in it is of the handler's making but the output, which is known to be JSON
+  if (outcome.result.status === 'done' && outcome.usage === undefined) return null
   const read = outcomeSchema.safeParse(outcome)
   return read.success ? null : read.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('; ')
 }
