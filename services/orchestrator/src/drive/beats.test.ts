@@ -4,7 +4,13 @@ import { BeatWatch, LEASE_MS } from './beats.ts'
 
 /** A watch over a clock and beats that the test sets. */
 const createScene = () => {
-  const scene = { nowMs: 0, beats: { w_1: '1' } as Record<string, string>, readMs: 1, away: false }
+  const scene = {
+    nowMs: 0,
+    beats: { w_1: '1' } as Record<string, string>,
+    readMs: 1,
+    away: false,
+    clients: 'id=1 name=orchestrator\nid=2 name=stepfleet-beat-w_1\n',
+  }
   const redis = {
     hgetall: async () => {
       scene.nowMs += scene.readMs
@@ -13,7 +19,11 @@ const createScene = () => {
     },
   }
   // a stand-in for the one command it uses
-  const watch = new BeatWatch(redis as never, () => scene.nowMs)
+  const watch = new BeatWatch(
+    redis as never,
+    async () => scene.clients,
+    () => scene.nowMs,
+  )
   const pass = async (ms: number): Promise<string[]> => {
     let dead: string[] = []
     for (let left = ms; left > 0; left -= 100) {
@@ -78,5 +88,62 @@ describe('beats', () => {
     scene.beats = { w_1: '2' }
     expect(await pass(100)).toEqual([])
     expect(watch.isAlive('w_1')).toBe(true)
+  })
+})
+
+describe('a worker whose connections are gone', () => {
+  const beating = async (scene: ReturnType<typeof createScene>['scene'], pass: (ms: number) => Promise<string[]>) => {
+    for (const beat of ['2', '3']) {
+      scene.beats = { w_1: beat }
+      await pass(100)
+    }
+  }
+
+  it('is dead after two missed beats and two looks', async () => {
+    const { scene, watch, pass } = createScene()
+    await beating(scene, pass)
+    scene.clients = 'id=1 name=orchestrator\n'
+    expect(await pass(400)).toEqual([])
+    expect(await pass(200)).toEqual(['w_1'])
+    expect(watch.isAlive('w_1')).toBe(false)
+    expect(watch.causeOf('w_1')).toBe('connection')
+    scene.beats = { w_1: '9' }
+    expect(await pass(100)).toEqual([])
+    expect(watch.isAlive('w_1')).toBe(true)
+  })
+
+  it('is not dead when one of them is back', async () => {
+    const { scene, pass } = createScene()
+    await beating(scene, pass)
+    scene.clients = 'id=1 name=orchestrator\n'
+    await pass(400)
+    scene.clients = 'id=1 name=orchestrator\nid=3 name=stepfleet-w_1\n'
+    expect(await pass(300)).toEqual([])
+  })
+
+  it.each([
+    ['names are not kept', 'id=1 name=\n'],
+    ['connections cannot be listed', ''],
+  ])('is dead after a whole lease where %s', async (_, clients) => {
+    const { scene, watch, pass } = createScene()
+    await beating(scene, pass)
+    scene.clients = clients
+    expect(await pass(LEASE_MS - 100)).toEqual([])
+    expect(await pass(300)).toEqual(['w_1'])
+    expect(watch.causeOf('w_1')).toBe('lease')
+  })
+
+  it('has a whole lease after an outage, in which nobody was connected', async () => {
+    const { scene, pass } = createScene()
+    await beating(scene, pass)
+    scene.clients = 'id=1 name=orchestrator\n'
+    scene.away = true
+    // its last beat before the outage is read after it
+    scene.beats = { w_1: '4' }
+    await pass(500)
+    scene.away = false
+    expect(await pass(800)).toEqual([])
+    scene.beats = { w_1: '5' }
+    expect(await pass(100)).toEqual([])
   })
 })

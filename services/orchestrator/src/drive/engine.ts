@@ -6,6 +6,7 @@ import type { CodeHost } from '@stepfleet/code-workflows'
 import { type EngineInfo, FLEET, type ToolManifest, toolManifestSchema } from '@stepfleet/contracts'
 import type { Spending } from '@stepfleet/engine'
 import type { Logger, Publisher, RedisClient } from '@stepfleet/runtime'
+import { Cluster } from 'ioredis'
 import type { Store } from '../store/port.ts'
 import { BeatWatch } from './beats.ts'
 import { Due } from './due.ts'
@@ -68,7 +69,7 @@ export class Engine {
   constructor(options: EngineOptions) {
     const { id, store, redis, publisher, logger } = options
     this.#options = options
-    this.#beats = new BeatWatch(redis)
+    this.#beats = new BeatWatch(redis, redis instanceof Cluster ? null : async () => redis.client('LIST'))
     this.#plans = new Plans(store)
     this.#runs = new Runs(store, this.#plans, options.cacheBytes)
     this.#shards = new Shards(

@@ -51,7 +51,8 @@ export class Losses {
     try {
       const tasks = await store.claimsOf(shard, worker)
       for (const task of tasks) await this.#lose(task, worker)
-      if (tasks.length > 0) logger.warn({ worker, shard, tasks }, 'worker died; its tasks go out again')
+      const by = this.#deps.beats.causeOf(worker)
+      if (tasks.length > 0) logger.warn({ worker, shard, tasks, by }, 'worker died; its tasks go out again')
       else await store.forgetClaimant(shard, worker)
     } catch (error) {
       this.#done.delete(key)
