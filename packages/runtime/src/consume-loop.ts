@@ -104,6 +104,8 @@ export class FetchLoop implements Consumer {
     this.#closed = true
     this.#upkeep.stop()
     await this.#link.close()
+    // an end that was not told by now never will be: its lock runs out, and BullMQ sends the job again
+    this.#running.clear()
   }
 
   #open(): QueueLink {
