@@ -39,7 +39,7 @@ const nodeUrl = (at: number): string => {
   return `redis://${node.host}:${node.port}`
 }
 
-it('many queues, on different nodes, each published, consumed, paused and counted', async () => {
+it('many queues, on different nodes, each published, consumed and counted', async () => {
   const publisher = createPublisher(settings(), logger)
   const queues = Array.from({ length: 6 }, (_, i) => `tool.q${i}`)
   const seen = new Set<string>()
@@ -50,10 +50,6 @@ it('many queues, on different nodes, each published, consumed, paused and counte
     queues.flatMap((queue) => ['a', 'b', 'c'].map((id) => ({ queue, id, priority: 3, payload: {} }))),
   )
   await eventually(() => seen.size === 18)
-  await consumers[0]?.pauseFor(60_000)
-  await publisher.publish([{ queue: 'tool.q0', id: 'paused', priority: 3, payload: {} }])
-  expect(await publisher.findJob('tool.q0', 'paused')).not.toBeNull()
-  expect(await publisher.depth('tool.q0')).toMatchObject({ waiting: 1, active: 0 })
   await Promise.all(consumers.map((consumer) => consumer.stop()))
   await publisher.close()
 })

@@ -13,17 +13,8 @@ export interface TakenJob {
   token: string
 }
 
-/** What a fetch brought: a job, or none and for how long the queue is paused (0: it is just empty). */
-export interface Fetched {
-  job: TakenJob | null
-  pausedMs: number
-}
-
 /** How long a wait for work blocks. Also the longest that a job lies when its wake-up was lost on the wire. */
 const BLOCK_SECONDS = 2
-
-/** BullMQ pauses a queue by setting its count of jobs to this. */
-const LIMIT = Number.MAX_SAFE_INTEGER
 
 const JOB_OPTIONS = { attempts: 1, removeOnComplete: true, removeOnFail: true }
 
@@ -35,16 +26,12 @@ const workerOptions = (client: RedisClient, queue: string, lockMs: number) => ({
   stalledInterval: Math.ceil(lockMs / 3),
   // BullMQ must never fail a job for us: it would do so without telling the engine
   maxStalledCount: 1_000_000,
-  // Without a limiter the fetch scripts do not look at the key by which a queue is paused for the fleet. This one
-  // never limits anything by itself.
-  limiter: { max: LIMIT, duration: 60_000 },
 })
 
-const fetched = (reply: unknown, token: string): Fetched => {
-  if (!Array.isArray(reply)) return { job: null, pausedMs: 0 }
-  const [json, id, pausedMs] = reply as [JobJson | null, string | 0, number | undefined]
-  const job = json && typeof id === 'string' ? { id, data: json.data, token } : null
-  return { job, pausedMs: Math.max(0, pausedMs ?? 0) }
+const takenOf = (reply: unknown, token: string): TakenJob | null => {
+  if (!Array.isArray(reply)) return null
+  const [json, id] = reply as [JobJson | null, string | 0]
+  return json && typeof id === 'string' ? { id, data: json.data, token } : null
 }
 
 /** BullMQ refused for good (job gone, lock gone or someone else's), as opposed to a call that did not get through. */
@@ -65,8 +52,8 @@ export class QueueLink {
     this.#worker.on('error', (error) => logger.debug({ queue, err: error }, 'queue connection error'))
   }
 
-  async fetch(token: string): Promise<Fetched> {
-    return fetched(await this.#worker.getBackend().moveToActive(token), token)
+  async fetch(token: string): Promise<TakenJob | null> {
+    return takenOf(await this.#worker.getBackend().moveToActive(token), token)
   }
 
   /** Resolves when a job may be there, and after 2 s in any case. */
@@ -75,13 +62,13 @@ export class QueueLink {
   }
 
   /** Ends a job, removed either way, and brings the next one in the same script if asked to. */
-  async finish(job: TakenJob, error: Error | null, fetchNext: boolean): Promise<Fetched> {
+  async finish(job: TakenJob, error: Error | null, fetchNext: boolean): Promise<TakenJob | null> {
     const bull = new Job(this.#worker, 'task', null, JOB_OPTIONS, job.id)
     const reply =
       error === null
         ? await bull.moveToCompleted(null, job.token, fetchNext)
         : await bull.moveToFailed(error, job.token, fetchNext)
-    return fetched(reply, job.token)
+    return takenOf(reply, job.token)
   }
 
   async giveBack(job: { id: string; token: string }): Promise<void> {
@@ -112,11 +99,6 @@ export class QueueLink {
   /** Sends jobs whose lock ran out once more. Any consumer may; BullMQ lets one through per interval. */
   async requeueStalled(): Promise<void> {
     await this.#worker.getBackend().moveStalledJobsToWait()
-  }
-
-  async pauseFleet(ms: number): Promise<void> {
-    const backend = this.#worker.getBackend()
-    if ((await backend.getRateLimitTtl(LIMIT)) < ms) await backend.setRateLimit(ms)
   }
 
   /** Ends a wait for work at once. */

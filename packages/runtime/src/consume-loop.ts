@@ -5,19 +5,18 @@
 //   the hunt, an empty fetch ends it.
 // - idle: the queue was empty a moment ago. One wait for work blocks in Redis; when it ends, whatever the reason,
 //   the hunt begins again with one fetch.
-// - paused: the queue is paused for the fleet, or Redis answered an error; a timer starts the hunt again.
+// - waiting: Redis answered an error; a timer starts the hunt again.
 // A slot that ends a job brings the next one in the same script, so a busy queue costs one script a job, and no
 // fetch of its own. Only what such an end could not bring is hunted for.
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { RedisSettings } from './config.ts'
 import type { ConsumeOptions, Consumer, ConsumerStats } from './consume.ts'
-import { type Fetched, isVerdict, QueueLink, type TakenJob } from './consume-link.ts'
+import { isVerdict, QueueLink, type TakenJob } from './consume-link.ts'
 import { Upkeep } from './consume-upkeep.ts'
 
 const WIDEST_HUNT = 8
 const RETRY_MS = 250
-const LONGEST_PAUSE_MS = 5_000
 /**
  * Length of a job's lock. Liveness of work is decided by claims, not by locks: a lock that runs out only sends the
  * job once more, to a claim that is refused. So it can be long, and its renewals few.
@@ -48,12 +47,12 @@ export class FetchLoop implements Consumer {
   #hunts = 0
   #idle = false
   #waitingSinceMs: number | null = null
-  #pausedUntilMs = 0
+  #quietUntilMs = 0
   #failingSinceMs: number | null = null
   #stopping = false
   #closed = false
   #lastTakenAtMs: number | null = null
-  #pauseTimer: NodeJS.Timeout | undefined
+  #retryTimer: NodeJS.Timeout | undefined
   #watchdog: NodeJS.Timeout | undefined
 
   constructor(settings: RedisSettings, options: ConsumeOptions) {
@@ -75,12 +74,6 @@ export class FetchLoop implements Consumer {
     return { active: this.#running.size, slots: this.#options.slots, lastTakenAtMs: this.#lastTakenAtMs }
   }
 
-  async pauseFor(ms: number): Promise<void> {
-    if (ms <= 0) return
-    await this.#link.pauseFleet(Math.ceil(ms))
-    this.#pause(ms)
-  }
-
   async rebuild(): Promise<void> {
     if (this.#stopping) return
     const old = this.#link
@@ -94,7 +87,7 @@ export class FetchLoop implements Consumer {
 
   async stop(): Promise<void> {
     this.#stopping = true
-    clearTimeout(this.#pauseTimer)
+    clearTimeout(this.#retryTimer)
     clearInterval(this.#watchdog)
     // not waited for: it cannot end while Redis is away
     void this.#link.interrupt().catch(() => undefined)
@@ -133,7 +126,7 @@ export class FetchLoop implements Consumer {
   }
 
   #pump(): void {
-    if (this.#stopping || Date.now() < this.#pausedUntilMs) return
+    if (this.#stopping || Date.now() < this.#quietUntilMs) return
     if (!this.#idle) {
       while (this.#fetches < this.#width && this.#free() > 0) void this.#fetch()
     } else if (this.#waitingSinceMs === null && this.#free() > 0) {
@@ -152,8 +145,8 @@ export class FetchLoop implements Consumer {
     // from here to the end nothing waits: a job is at no moment neither in flight nor running
     this.#inFlight.delete(token)
     this.#fetches -= 1
-    if (found) this.#digest(found, hunt)
-    if (found?.job) void this.#serve(found.job)
+    if (found !== undefined) this.#digest(found, hunt)
+    if (found) void this.#serve(found)
     this.#pump()
   }
 
@@ -167,27 +160,24 @@ export class FetchLoop implements Consumer {
     this.#hunt()
   }
 
-  #digest(found: Fetched, hunt: number): void {
+  #digest(job: TakenJob | null, hunt: number): void {
     this.#failingSinceMs = null
-    if (found.job) {
+    if (job) {
       this.#idle = false
       this.#width = Math.min(this.#width * 2, WIDEST_HUNT)
-      this.#running.set(found.job.id, found.job)
+      this.#running.set(job.id, job)
       this.#lastTakenAtMs = Date.now()
-    } else if (found.pausedMs > 0) {
-      this.#pause(found.pausedMs)
     } else if (hunt === this.#hunts) {
       this.#idle = true
       this.#width = 1
     }
   }
 
-  // Redis holds the truth about a pause, so a long one is looked at again
-  #pause(ms: number): void {
-    this.#pausedUntilMs = Date.now() + Math.min(ms, LONGEST_PAUSE_MS)
-    clearTimeout(this.#pauseTimer)
+  #huntLater(): void {
+    this.#quietUntilMs = Date.now() + RETRY_MS
+    clearTimeout(this.#retryTimer)
     if (this.#stopping) return
-    this.#pauseTimer = setTimeout(() => this.#hunt(), this.#pausedUntilMs - Date.now())
+    this.#retryTimer = setTimeout(() => this.#hunt(), RETRY_MS)
   }
 
   /** A slot: handles a job and whatever its end brings, until an end brings nothing. */
@@ -226,7 +216,7 @@ export class FetchLoop implements Consumer {
           const found = await link.finish(job, error, !this.#stopping)
           this.#running.delete(job.id)
           this.#digest(found, hunt)
-          return found.job
+          return found
         } catch (failure) {
           if (isVerdict(failure)) {
             // its lock ran out, or this was the repeat of an end that had got through
@@ -267,13 +257,13 @@ export class FetchLoop implements Consumer {
     void this.rebuild()
   }
 
-  #complain(link: QueueLink, error: unknown): null {
-    if (this.#stopping || link !== this.#link) return null
+  #complain(link: QueueLink, error: unknown): undefined {
+    if (this.#stopping || link !== this.#link) return undefined
     if (this.#failingSinceMs === null) {
       this.#failingSinceMs = performance.now()
       this.#options.logger.warn({ queue: this.#options.queue, err: error }, 'queue does not answer as it should')
     }
-    this.#pause(RETRY_MS)
-    return null
+    this.#huntLater()
+    return undefined
   }
 }

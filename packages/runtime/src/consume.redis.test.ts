@@ -250,35 +250,6 @@ describe('a Redis that was never there', () => {
   })
 })
 
-describe('pauseFor', () => {
-  it('pauses the queue for every consumer of the fleet, and then goes on', async () => {
-    const queue = newQueue()
-    const takenAtMs: number[] = []
-    const handle = async () => void takenAtMs.push(performance.now())
-    const one = start(queue, handle)
-    start(queue, handle)
-    await publish(queue, ['warm'])
-    await eventually(() => takenAtMs.length === 1)
-    const pausedAtMs = performance.now()
-    await one.pauseFor(400)
-    await publish(queue, names(4))
-    await eventually(() => takenAtMs.length === 5)
-    for (const at of takenAtMs.slice(1)) expect(at - pausedAtMs).toBeGreaterThanOrEqual(390)
-  })
-
-  it('does not make a longer pause shorter', async () => {
-    const queue = newQueue()
-    const takenAtMs: number[] = []
-    const one = start(queue, async () => void takenAtMs.push(performance.now()))
-    const pausedAtMs = performance.now()
-    await one.pauseFor(500)
-    await one.pauseFor(50)
-    await publish(queue, ['j'])
-    await eventually(() => takenAtMs.length === 1)
-    expect((takenAtMs[0] ?? 0) - pausedAtMs).toBeGreaterThanOrEqual(490)
-  })
-})
-
 describe('locks', () => {
   it('are renewed while a handler runs', async () => {
     const queue = newQueue()

@@ -28,8 +28,6 @@ export interface Consumer {
   stats(): ConsumerStats
   /** Fresh connections for fetching; what runs is not touched. */
   rebuild(): Promise<void>
-  /** Pauses the queue for the whole fleet, this long from now. Never makes a longer pause shorter. */
-  pauseFor(ms: number): Promise<void>
 }
 
 /** Starts at once; while Redis is away it waits for it. */

@@ -1,9 +1,8 @@
 // A worker in its fleet: what it shows, its end, and the spool while Redis is away. Against a real Redis.
-import { FLEET, failure, isBlob, type Task, taskId, workerInfoSchema } from '@stepfleet/contracts'
+import { FLEET, isBlob, taskId, workerInfoSchema } from '@stepfleet/contracts'
 import { eventually, startRedisCluster, type TestRedis } from '@stepfleet/testkit'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { QUEUE, startWorkerBench, taskOf, WorkerBench, waitForAbort } from './task-worker.fixture.ts'
-import { TaskFailure } from './task-worker.ts'
 
 let redis: TestRedis
 let bench: WorkerBench
@@ -121,30 +120,6 @@ describe('a worker in the fleet', () => {
     finish()
     await stopped
     expect((await bench.outcomeOf('r1')).outcome.result).toMatchObject({ status: 'done' })
-  })
-
-  it('pauses the queue of a model that is over its limit, and that is not deafness', async () => {
-    const limited = failure('rate_limited', 'slow down', { retryAfterMs: 5_000 })
-    const queue = 'llm.anthropic.x'
-    const worker = await bench.start(
-      async () => {
-        throw new TaskFailure(limited)
-      },
-      { kind: 'llm', queues: [queue], slots: 1, tuning: { checkMs: 20, deafMs: 100 } },
-    )
-    const ids = ['r1', 'r2', 'r3']
-    for (const run of ids) {
-      const task: Task = { ...taskOf(run), kind: 'llm' }
-      await bench.setOut(task)
-      await bench.publish(task, taskId(task), queue)
-    }
-    await bench.outcomeOf('r1')
-    await eventually(async () => (await bench.client.pttl(`sf:{q:${queue}}:${queue}:limiter`)) > 0)
-    const startedMs = performance.now()
-    await eventually(() => performance.now() - startedMs > 500)
-    expect(await worker.ready()).toEqual({ ready: true })
-    expect((await bench.publisher.depth(queue)).waiting).toBeGreaterThan(0)
-    expect(await bench.outcomes('r3')).toEqual([])
   })
 
   it('serves queues of its prefixes as they appear', async () => {

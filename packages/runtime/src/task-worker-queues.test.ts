@@ -26,7 +26,6 @@ const fakeConsumer = (): Fake => ({
   async rebuild() {
     this.rebuilt += 1
   },
-  async pauseFor() {},
 })
 
 let served: ServedQueues | undefined

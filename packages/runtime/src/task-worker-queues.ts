@@ -22,8 +22,6 @@ export interface ServedQueues {
   names(): string[]
   /** Why nothing is consumed; null: all is well. */
   why(): string | null
-  /** Pauses a queue for the whole fleet. */
-  pauseFor(queue: string, ms: number): Promise<void>
   /** Takes no more; resolves when what runs has ended. */
   stop(): Promise<void>
 }
@@ -84,10 +82,6 @@ class Queues implements ServedQueues {
   why(): string | null {
     const since = this.#checkingSinceMs
     return since !== null && performance.now() - since > SILENT_MS ? 'redis does not answer' : this.#deaf
-  }
-
-  async pauseFor(queue: string, ms: number): Promise<void> {
-    await this.#served.get(queue)?.consumer.pauseFor(ms)
   }
 
   async stop(): Promise<void> {

@@ -2,14 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
-import {
-  FLEET,
-  isSuspectQueue,
-  queuePrefix,
-  type TaskKind,
-  type ToolManifest,
-  type WorkerInfo,
-} from '@stepfleet/contracts'
+import { FLEET, isSuspectQueue, type TaskKind, type ToolManifest, type WorkerInfo } from '@stepfleet/contracts'
 import { type Beat, startBeat } from './beat.ts'
 import { createFleetBreakers, type FleetBreakers, type FleetBreakersTuning } from './circuits/fleet-breakers.ts'
 import { createClaims } from './claims.ts'
@@ -23,7 +16,7 @@ import { createTokenEstimates } from './provider-limits/token-estimate.ts'
 import { createPublisher, type Publisher } from './queue.ts'
 import { closeRedis, connectRedis, type RedisClient } from './redis.ts'
 import { createSpool, type Spool } from './spool.ts'
-import { type AttemptEnd, type AttemptPorts, runAttempt } from './task-attempt.ts'
+import { type AttemptPorts, runAttempt } from './task-attempt.ts'
 import { blameOf, labelOf } from './task-attempt-circuit.ts'
 import type { TaskHandler } from './task-worker-handler.ts'
 import { type QueuesTuning, type ServedQueues, serveQueues } from './task-worker-queues.ts'
@@ -76,7 +69,6 @@ const ANSWER_MS = 2_000
 /** A call that takes longer speaks against its dependency: half of the default time-out of its kind. */
 const SLOW_CALL_MS: Record<TaskKind, number> = { llm: 300_000, tool: 30_000 }
 /** A 429 pauses its queue, but never longer than this: one strange retry-after must not stop a model for an hour. */
-const LONGEST_PAUSE_MS = 60_000
 /** At stop, for what must still be told to Redis. */
 const LAST_WORDS_MS = 1_000
 
@@ -165,7 +157,7 @@ class TaskRuntime implements TaskWorker {
       kind,
       queues,
       known: () => this.#client.smembers(FLEET.queues),
-      waiting: (queue) => this.#waiting(queue),
+      waiting: async (queue) => (await this.#publisher.depth(queue)).waiting,
       consume: (queue) =>
         consume(settings, {
           queue,
@@ -234,8 +226,7 @@ class TaskRuntime implements TaskWorker {
     const { kind, logger } = this.#options
     const task = readTask(job, kind, logger)
     if (!task) return
-    const end = await runAttempt(this.#ports(), task, queue)
-    await this.#heed(end, queue)
+    await runAttempt(this.#ports(), task, queue)
   }
 
   #ports(): AttemptPorts {
@@ -253,22 +244,6 @@ class TaskRuntime implements TaskWorker {
       logger,
       graceMs: tuning.graceMs ?? GRACE_MS,
     }
-  }
-
-  /** A model that is over its limit is left alone by the whole fleet; http hosts share one queue, so not that. */
-  async #heed(end: AttemptEnd, queue: string): Promise<void> {
-    if (this.#options.kind !== 'llm' || end.status !== 'failed' || end.failure.code !== 'rate_limited') return
-    const ms = Math.min(end.failure.retryAfterMs ?? 0, LONGEST_PAUSE_MS)
-    if (ms === 0 || !this.#queues) return
-    this.#options.logger.warn({ queue, ms }, 'rate limited: queue paused')
-    // best effort: without it the next call meets the limit itself
-    await within(this.#queues.pauseFor(queue, ms), LAST_WORDS_MS)
-  }
-
-  async #waiting(queue: string): Promise<number> {
-    // a pause for the fleet: BullMQ keeps it under this key
-    if ((await this.#client.pttl(`${queuePrefix(queue)}:${queue}:limiter`)) > 0) return 0
-    return (await this.#publisher.depth(queue)).waiting
   }
 
   #describe(): WorkerInfo {
