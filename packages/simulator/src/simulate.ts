@@ -1,5 +1,5 @@
 // simulate: a workflow through the real engine in virtual time, with mocks in the place of workers and people.
-import type { Definition, Json, ToolManifest } from '@stepfleet/contracts'
+import { BUILT_IN_TOOLS, type Definition, type Json, type ToolManifest } from '@stepfleet/contracts'
 import type { Plan, StepPlan } from '@stepfleet/engine'
 import { InvalidInput, InvalidOptions } from './errors.ts'
 import { Faults } from './faults.ts'
@@ -47,7 +47,9 @@ const manifests = (
 ): { tools: Map<string, ToolManifest>; assumed: string[] } => {
   const tools = new Map(given.map((tool) => [tool.spec.name, tool] as const))
   const inline = new Set(plans.flatMap((plan) => [...plan.steps.values()].flatMap(inlineTools)))
-  const assumed = [...toolsNamed(plans)].filter((name) => name !== 'http' && !tools.has(name) && !inline.has(name))
+  const assumed = [...toolsNamed(plans)].filter(
+    (name) => !BUILT_IN_TOOLS.has(name) && !tools.has(name) && !inline.has(name),
+  )
   for (const name of assumed) tools.set(name, unknownTool(name))
   return { tools, assumed: assumed.map((name) => `tool:${name}`) }
 }

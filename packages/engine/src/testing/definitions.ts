@@ -63,10 +63,12 @@ const value = (rng: Rng, place: Place): Json => {
   return pick<Json>(rng, [one, { from: one }, [one, operand(rng, place)]])
 }
 
-const tool = (rng: Rng, place: Place): StepDefinition => ({
-  tool: pick(rng, ['read_tool', 'idempotent_tool', 'once_tool']),
-  with: { x: operand(rng, place) },
-})
+/** One in six is a callback: told of, or only handed over. */
+const tool = (rng: Rng, place: Place): { tool: string; with?: Record<string, Json> } => {
+  if (rng() < 1 / 12) return { tool: 'callback' }
+  if (rng() < 1 / 11) return { tool: 'callback', with: { url: 'https://x.example', body: { x: operand(rng, place) } } }
+  return { tool: pick(rng, ['read_tool', 'idempotent_tool', 'once_tool']), with: { x: operand(rng, place) } }
+}
 
 const child = (rng: Rng, place: Place): StepDefinition => {
   if (rng() < 0.3) return { run: 'other' }

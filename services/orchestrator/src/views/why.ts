@@ -1,5 +1,4 @@
 // why: what a step waits for, in words for a tired person.
-
 import type { OutEntry, ToolManifest } from '@stepfleet/contracts'
 import { innerPath, type Plan, parsePath, type RunState, type StepState } from '@stepfleet/engine'
 
@@ -10,8 +9,6 @@ export interface WhyContext {
   tools: ReadonlyMap<string, ToolManifest>
   nowMs: number
 }
-
-const BUILT_IN_TOOLS: ReadonlySet<string> = new Set(['http'])
 
 /** `in 8 s`, `in 3 min`, `now`. */
 const inWords = (ms: number): string => {
@@ -49,7 +46,7 @@ const whyScheduled = ({ out, tools }: WhyContext, step: StepState): string | nul
   if (out.get(step.path)?.worker) return null
   const { tool } = step
   const isModule = step.queue?.endsWith('tool.module') === true
-  if (tool !== null && isModule && !BUILT_IN_TOOLS.has(tool) && !tools.has(tool)) return `no worker serves tool ${tool}`
+  if (tool !== null && isModule && !tools.has(tool)) return `no worker serves tool ${tool}`
   return `waits in queue ${step.queue ?? ''} for a free worker`
 }
 
