@@ -194,7 +194,12 @@ const folders: Folders = {
     if (event.opening.kind === 'block') state.agenda.add(`${step.path}/`)
   },
   'step.dispatched': dispatched,
-  'callback.opened': (state, event) => beginAttempt(awaitCallback(state, event), event),
+  'callback.opened': (state, event) => {
+    const step = awaitCallback(state, event)
+    beginAttempt(step, event)
+    const record = attemptOf(step, event.attempt)
+    if (record) record.startedAtMs = event.atMs
+  },
   'callback.told': (state, event) => {
     const record = attemptOf(awaitCallback(state, event), event.attempt)
     if (!record) return

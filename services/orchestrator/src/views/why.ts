@@ -31,6 +31,10 @@ const whyWaiting = ({ nowMs, plan, state }: WhyContext, step: StepState): string
     const what = step.approval.gate ? 'a person must approve it before it runs' : 'approval asked'
     return `${what}, ${since(step.approval.askedAtMs)}`
   }
+  if (step.callback) {
+    const { sinceMs, untilMs } = step.callback
+    return `waits for a callback ${since(sinceMs)}, until ${new Date(untilMs).toISOString()}`
+  }
   if (step.opening?.kind === 'wait') return `ends ${inWords(step.opening.untilMs - nowMs)}`
   if (step.opening?.kind === 'signal') return `signal ${step.opening.name} has not come, ${since(step.readyAtMs)}`
   if (step.opening?.kind === 'run') return `child run ${step.opening.run} has not ended, ${since(step.readyAtMs)}`

@@ -168,10 +168,10 @@ export interface HttpCall {
 }
 
 /**
- * Sends the request and answers `{ status, headers, body }`.
+ * Sends the request; its answer is one of success.
  * @throws TaskFailure, or an error of the egress
  */
-export const callHttp = async (egress: Egress, call: HttpCall): Promise<Json> => {
+export const sendHttp = async (egress: Egress, call: HttpCall): Promise<{ response: EgressResponse; what: string }> => {
   const input = parseInput(call.input)
   const { method } = input
   const url = urlOf(input)
@@ -189,6 +189,12 @@ export const callHttp = async (egress: Egress, call: HttpCall): Promise<Json> =>
     const refusal = { what, status: response.status, retryAfter, body: textOf(response) }
     throw new TaskFailure(refusalFailure(refusal, Date.now()))
   }
+  return { response, what }
+}
+
+/** Sends the request and answers `{ status, headers, body }`. Throws as `sendHttp`. */
+export const callHttp = async (egress: Egress, call: HttpCall): Promise<Json> => {
+  const { response, what } = await sendHttp(egress, call)
   const kept = KEPT_HEADERS.flatMap((name) => {
     const value = response.headers[name]
     return value === undefined ? [] : [[name, value] as const]
