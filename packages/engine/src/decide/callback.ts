@@ -25,7 +25,7 @@ export const callbackMs = (
 }
 
 /** A worker tells somebody of it. */
-export const isTold = ({ with: { url } }: ToolInput): boolean => url !== undefined && url !== null
+export const isTold = ({ with: { url } }: Pick<ToolInput, 'with'>): boolean => url !== undefined && url !== null
 
 export interface CallbackTask {
   attempt: number

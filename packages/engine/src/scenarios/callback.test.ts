@@ -291,6 +291,20 @@ describe('around a callback', () => {
     expect(edited.verdict).toMatchObject({ status: 'refused', code: 'step_not_waiting' })
   })
 
+  it('an edit that tells nobody what it says is refused; one that says nothing hands the token over', () => {
+    const w = told({ retry: { attempts: 1 } })
+    w.start()
+    w.fails('a', PERMANENT)
+    w.retry('a', { edit: { with: { body: { n: 1 } } } })
+    expect(w.verdict).toMatchObject({ status: 'refused', code: 'bad_request' })
+    expect(w.retry('a', { edit: { with: {} } })).toContain('callback.opened a 2.1')
+    const gated = told({ gate: true })
+    gated.start()
+    gated.approve('a', { edits: { body: { n: 1 } } })
+    expect(gated.verdict).toMatchObject({ status: 'refused', code: 'bad_request' })
+    expect(gated.approve('a', { edits: { url: 'https://x.example' } })).toContain('step.dispatched a 1.1')
+  })
+
   it('a run that undoes what it did waits for it, when it can be undone', () => {
     const compensate = { tool: 'callback', with: { url: 'https://x.example', body: { undo: '${{ output }}' } } }
     const w = told({ compensate })

@@ -122,6 +122,7 @@ describe('a token', () => {
     ['changed', `${token.slice(0, 20)}${token[20] === 'A' ? 'B' : 'A'}${token.slice(21)}`],
     ['of another fleet', callbackToken('another-secret', REF)],
     ['that is none', '%00%7B'],
+    ['as long as a path may be', `cb_${'A'.repeat(1_990)}`],
     ['that says what cannot be', callbackToken(SECRET, { ...REF, attempt: 0 })],
   ])('%s is unknown', async (_, wrong) => {
     await open()
@@ -130,6 +131,13 @@ describe('a token', () => {
       expect(answer.json()).toMatchObject({ status: 404, code: 'unknown_token' })
     }
     expect(door.asked).toEqual([])
+  })
+
+  test('that is longer than any is no address either, and no error of ours', async () => {
+    await open()
+    const answer = await door.post(at('complete', `cb_${'A'.repeat(10_000)}`), 1)
+    expect(answer.statusCode).toBeGreaterThanOrEqual(400)
+    expect(answer.statusCode).toBeLessThan(500)
   })
 
   test('of a run that is gone says so; of another namespace goes there, whatever the caller says', async () => {
