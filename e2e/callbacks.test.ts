@@ -114,9 +114,10 @@ describe('callbacks', { timeout: TEST_MS }, () => {
   })
 
   it('survives a worker that dies between telling and reporting: told again, the same, or not at all', async () => {
-    const link = await fleet.link()
     const unreported = async (name: string): Promise<string> => {
       const run = newRunId(name)
+      // of its own, and never opened again: what the dead worker had sent must not arrive after all
+      const link = await fleet.link()
       const victim = await startWorker(urlOf(link))
       outside.take = async () => {
         // what the worker says of it goes nowhere
@@ -126,7 +127,6 @@ describe('callbacks', { timeout: TEST_MS }, () => {
       await fleet.api.accepted(print(), { id: run, input: 1 })
       await firstTold(run)
       await victim.kill()
-      link.resume()
       outside.take = async () => 202
       return run
     }
