@@ -7,6 +7,28 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it, vi } from 'vitest'
 import { main } from '../program.ts'
 
+const NO_COST = { microUsd: 0, inputTokens: 0, outputTokens: 0, calls: 0, unpricedCalls: 0, scripted: false }
+/** A run with a step that waits for a callback. */
+const RUN = {
+  ...{
+    id: 'r',
+    namespace: 'default',
+    workflow: { name: 'w', version: null, hash: 'h' },
+    status: 'waiting',
+    labels: {},
+  },
+  ...{ createdAtMs: 0, endedAtMs: null, version: 2, priority: 3, input: {}, output: null, failure: null },
+  ...{ failedStep: null, why: 'sign: waits for a callback', cost: NO_COST },
+  steps: [
+    {
+      ...{ path: 'sign', parent: null, kind: 'tool', status: 'waiting', why: 'waits for a callback since then' },
+      ...{ attempt: 1, attempts: [], readyAtMs: 0, startedAtMs: 0, endedAtMs: null, worker: null, servedBy: null },
+      ...{ cost: NO_COST, output: null, failure: null, case: null },
+      callback: { token: 'cb_a.a', sinceMs: 0, untilMs: 1 },
+    },
+  ],
+}
+
 let server: Server
 let seen: string[]
 let status: number
@@ -28,7 +50,8 @@ beforeEach(async () => {
     request.on('end', () => {
       seen.push(`${request.url} ${body}`)
       const problem = { type: 't', title: 'The step has ended', status, code: 'step_ended', detail: 'it is completed' }
-      response.writeHead(status).end(JSON.stringify(status === 200 ? { applied: true, seq: 7 } : problem))
+      const right = request.method === 'GET' ? RUN : { applied: true, seq: 7 }
+      response.writeHead(status).end(JSON.stringify(status === 200 ? right : problem))
     })
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -68,6 +91,13 @@ it('fails, with what went wrong, and says that it goes on', async () => {
     '/v1/tasks/cb_a.a/heartbeat {}',
   ])
   expect(out).toBe('fail: done\n{"applied":true,"seq":7}\n')
+})
+
+it('`runs show` prints the token, beside what goes to stdout', async () => {
+  await main(['runs', 'show', 'r'])
+  expect(out).toContain('waits for a callback since then')
+  expect(out).not.toContain('cb_a.a')
+  expect(err).toContain('stepfleet tasks complete cb_a.a')
 })
 
 it('ends with 2 for a wrong usage, and with 1 for an answer that came too late', async () => {

@@ -52,8 +52,8 @@ const handler = () =>
     secrets: createSecrets({ values: new Map([['KEY', 'canary-key']]), dir: null }),
     callbacks: { secret: async () => SECRET, publicUrl: 'https://flows.example' },
   })
-const contextOf = (input: Json): TaskContext => ({
-  ...{ task, input: { tool: 'callback', with: input }, attempt: task.attempt, effectKey: task.effectKey },
+const contextOf = (input: Json, of: Task): TaskContext => ({
+  ...{ task: of, input: { tool: 'callback', with: input }, attempt: task.attempt, effectKey: task.effectKey },
   signal: AbortSignal.timeout(60_000),
   log: createLogger('test', 'silent'),
   record: {
@@ -62,7 +62,7 @@ const contextOf = (input: Json): TaskContext => ({
     payload: async (_, __, value) => ({ value }),
   },
 })
-const tell = (input: Json) => handler().run(contextOf(input))
+const tell = (input: Json, of = task) => handler().run(contextOf(input, of))
 const failureOf = async (input: Json): Promise<Failure> => {
   const thrown = await tell(input).catch((error: unknown) => error)
   if (!(thrown instanceof TaskFailure)) throw new Error('not a TaskFailure', { cause: thrown })
@@ -100,10 +100,11 @@ test('the body carries the token and where to answer; the header carries the eff
   })
 })
 
-test('told again, it is told the same', async () => {
+test('told again, it is told the same, whatever its effect', async () => {
   await tell({ url: base, method: 'put' })
-  await tell({ url: base, method: 'put' })
+  await tell({ url: base, method: 'put' }, { ...task, effect: 'read', delivery: 2 })
   expect(seen[0]).toMatchObject({ method: 'PUT' })
+  expect(seen[1]?.headers['idempotency-key']).toBe(task.effectKey)
   expect(seen[1]?.body).toBe(seen[0]?.body)
 })
 

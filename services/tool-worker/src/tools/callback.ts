@@ -55,5 +55,8 @@ export const tellCallback = async (
   { ref, ...call }: HttpCall & { ref: CallbackRef },
 ): Promise<void> => {
   const token = callbackToken(await callbacks.secret(), ref)
-  await sendHttp(egress, { ...call, input: requestOf(call.input, callbackOf(token, callbacks.publicUrl)) })
+  const input = requestOf(call.input, callbackOf(token, callbacks.publicUrl))
+  // whatever the work does: that it was told of twice must be seen, so the key always goes along
+  const effect = call.effect === 'read' ? 'idempotent' : call.effect
+  await sendHttp(egress, { ...call, input, effect })
 }
