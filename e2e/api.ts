@@ -35,6 +35,7 @@ export interface StepView {
   servedBy: string | null
   cost: { microUsd: number; inputTokens: number; outputTokens: number; calls: number }
   why: string | null
+  callback?: { token: string; sinceMs: number; untilMs: number }
 }
 
 export interface RunView {

@@ -111,7 +111,11 @@ export class Fleet {
   }
 
   toolWorker(options: StartOptions = {}): Promise<Process> {
-    const tools = { STEPFLEET_TOOLS: 'e2e/tools/tools.mjs', E2E_EFFECTS: this.path('effects.jsonl') }
+    const tools = {
+      STEPFLEET_TOOLS: 'e2e/tools/tools.mjs',
+      STEPFLEET_PUBLIC_URL: this.api.url,
+      E2E_EFFECTS: this.path('effects.jsonl'),
+    }
     return this.#start('tool-worker', { ...options, env: { ...tools, ...options.env } }, null)
   }
 

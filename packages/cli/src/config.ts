@@ -20,6 +20,8 @@ export interface Config {
   /** STEPFLEET_EGRESS_ALLOW and STEPFLEET_TOOLS as they are set. */
   egressAllow: string | undefined
   tools: string | undefined
+  /** STEPFLEET_PUBLIC_URL: where those outside reach the API; without it, this machine only. */
+  publicUrl: string | undefined
   /** STEPFLEET_WORKFLOWS, from here. */
   workflows: string | undefined
 }
@@ -52,6 +54,7 @@ export const readConfig = (): Config => ({
   noColor: Boolean(process.env.NO_COLOR) || process.env.TERM === 'dumb',
   drainMs: Number(process.env.STEPFLEET_DRAIN_MS || 3_000),
   egressAllow: process.env.STEPFLEET_EGRESS_ALLOW || undefined,
+  publicUrl: process.env.STEPFLEET_PUBLIC_URL || undefined,
   tools: process.env.STEPFLEET_TOOLS || undefined,
   workflows: process.env.STEPFLEET_WORKFLOWS ? resolve(process.env.STEPFLEET_WORKFLOWS) : undefined,
   noModel: !PROVIDER_SETTINGS.some((name) => process.env[name]),

@@ -8,6 +8,7 @@ import { addEscalations } from './commands/escalations.ts'
 import { addFleet } from './commands/fleet.ts'
 import { addRun } from './commands/run.ts'
 import { addRuns } from './commands/runs.ts'
+import { addTasks } from './commands/tasks.ts'
 import { addWorkflows } from './commands/workflows.ts'
 import { EXIT } from './context.ts'
 import { addDemo } from './demo.ts'
@@ -41,6 +42,7 @@ export const createProgram = (): Command => {
   addDemo(program)
   addRun(program)
   addRuns(program)
+  addTasks(program)
   addWorkflows(program)
   addEscalations(program)
   addFleet(program)

@@ -52,6 +52,9 @@ describe('requests', () => {
     await client.registerWorkflow('name: x\n')
     await client.workflows()
     await client.escalations.list({ status: 'all' })
+    await client.tasks.complete('cb_a.b', null)
+    await client.tasks.fail('cb_a.b', { message: 'no', retryable: true })
+    await client.tasks.heartbeat('cb_a.b')
     expect(seen).toEqual([
       'GET /v1/runs?status=failed&limit=5&label=a%3Ab&label=c%3Ad - -',
       'GET /v1/runs/r/journal?from=3 - -',
@@ -61,6 +64,9 @@ describe('requests', () => {
       'POST /v1/workflows application/yaml name: x\n',
       'GET /v1/workflows - -',
       'GET /v1/escalations?status=all - -',
+      'POST /v1/tasks/cb_a.b/complete application/json null',
+      'POST /v1/tasks/cb_a.b/fail application/json {"message":"no","retryable":true}',
+      'POST /v1/tasks/cb_a.b/heartbeat application/json {}',
     ])
   })
 

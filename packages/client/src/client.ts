@@ -7,6 +7,8 @@ import type {
   EngineInfo,
   Event,
   Failure,
+  FailureClass,
+  FailureCode,
   ForceCircuit,
   Json,
   ProblemError,
@@ -61,6 +63,16 @@ export type StepAction =
   | (Decision & { action: 'reject' })
   /** Of an agent that has a budget of its own. */
   | (Decision & { action: 'budget' } & RunBudget)
+
+/** Why the attempt of a callback failed. Name `retryable` or `class`, or neither: then it is that of the code. */
+export interface CallbackFailure {
+  message: string
+  /** `tool_failed` without it. */
+  code?: FailureCode
+  retryable?: boolean
+  class?: FailureClass
+  details?: Json
+}
 
 export interface SubmitOptions {
   /** Waits this long (at most `60s`) for the end; the status tells whether it came. */
@@ -135,6 +147,14 @@ export interface Client {
   fleet(): Promise<FleetView>
   /** Holds a circuit open or closed for the whole fleet; with `force: null` lets go of it. */
   forceCircuit(dependency: string, force: ForceCircuit): Promise<CircuitView>
+  /** Answers to callbacks. Who has the token of an attempt may answer it, once; it needs no namespace. */
+  tasks: {
+    /** `output` is that of the step. */
+    complete(token: string, output: Json): Promise<CommandAnswer>
+    fail(token: string, failure: CallbackFailure): Promise<CommandAnswer>
+    /** The timeout of the attempt starts anew. */
+    heartbeat(token: string): Promise<CommandAnswer>
+  }
   escalations: {
     /** Newest first; `open` without a status. */
     list(filter?: CaseFilter): Promise<Page<Case>>
@@ -206,6 +226,16 @@ const workflowRoutes = (options: ClientOptions) => ({
       .items,
 })
 
+const taskRoutes = (options: ClientOptions): Client['tasks'] => {
+  const answer = async (token: string, verb: string, body: Json): Promise<CommandAnswer> =>
+    dataOf(await request(options, { method: 'POST', path: `/tasks/${segment(token)}/${verb}`, body }))
+  return {
+    complete: (token, output) => answer(token, 'complete', output),
+    fail: (token, failure) => answer(token, 'fail', json(failure)),
+    heartbeat: (token) => answer(token, 'heartbeat', {}),
+  }
+}
+
 const escalationRoutes = (options: ClientOptions): Client['escalations'] => ({
   list: async (filter = {}) =>
     dataOf(await request(options, { method: 'GET', path: '/escalations', query: { ...filter } })),
@@ -227,5 +257,6 @@ export const createClient = (options: ClientOptions): Client => ({
     dataOf(
       await request(options, { method: 'POST', path: `/fleet/circuits/${segment(dependency)}`, body: json(force) }),
     ),
+  tasks: taskRoutes(options),
   escalations: escalationRoutes(options),
 })

@@ -1,5 +1,6 @@
 // The door of the client: a typed client of the REST API that runs wherever there is a fetch.
 export {
+  type CallbackFailure,
   type CaseFilter,
   type Client,
   type CommandAnswer,

@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import { actorSchema } from './actor.ts'
 import { budgetSchema, runBudgetSchema } from './definition.ts'
-import { failureSchema } from './failure.ts'
+import { failureClassSchema, failureCodes, failureSchema } from './failure.ts'
 import { namespaceSchema, runIdSchema, stepPathSchema } from './ids.ts'
 import { jsonSchema, payloadSchema } from './json.ts'
 import { outcomeSchema } from './outcome.ts'
@@ -59,6 +59,22 @@ export const childResultSchema = z.discriminatedUnion('status', [
 ])
 export type ChildResult = z.infer<typeof childResultSchema>
 
+/** What somebody outside says of an attempt whose token they have. */
+export const callbackAnswerSchema = z.discriminatedUnion('status', [
+  z.strictObject({ status: z.literal('completed'), output: payloadSchema }),
+  z.strictObject({
+    status: z.literal('failed'),
+    code: z.enum(failureCodes),
+    /** Absent: that of the code; in a step of effect `once` nobody knows then whether it happened. */
+    class: failureClassSchema.optional(),
+    message: z.string().max(2_000),
+    details: jsonSchema.optional(),
+  }),
+  /** A heartbeat: the work goes on. */
+  z.strictObject({ status: z.literal('alive') }),
+])
+export type CallbackAnswer = z.infer<typeof callbackAnswerSchema>
+
 const base = {
   /** From `Idempotency-Key`, task id or wake. A command with a receipt is never judged again. */
   id: z.string().max(600),
@@ -96,6 +112,16 @@ export const commandSchema = z.discriminatedUnion('type', [
     result: childResultSchema,
   }),
   z.strictObject({ ...base, type: z.literal('outcome'), outcome: outcomeSchema }),
+  /** The answer to a callback; its token says all but the answer. */
+  z.strictObject({
+    ...base,
+    type: z.literal('callback'),
+    path: stepPathSchema,
+    attempt: z.int().positive(),
+    /** Start of the run: a run that was restarted under the same id is another one. */
+    startedAtMs: z.int().nonnegative(),
+    answer: callbackAnswerSchema,
+  }),
   z.strictObject({
     ...base,
     type: z.literal('lost'),

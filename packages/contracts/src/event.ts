@@ -93,6 +93,30 @@ export const eventBodySchema = z.discriminatedUnion('type', [
     /** Absent is 1; an operator's edit of the input counts it up. */
     edition: z.int().positive().optional(),
   }),
+  /** An attempt of a callback without a `url` began: nobody is told, whoever is shown the run hands its token over. */
+  z.strictObject({
+    type: z.literal('callback.opened'),
+    path,
+    attempt,
+    delivery,
+    tool: z.string(),
+    effect: effectSchema,
+    /** The attempt fails when no answer came by then, Redis milliseconds. */
+    untilMs: z.int(),
+    edition: z.int().positive().optional(),
+  }),
+  /** The outside has taken the token of the attempt: no worker is busy with it, and the answer is waited for. */
+  z.strictObject({
+    type: z.literal('callback.told'),
+    path,
+    attempt,
+    delivery,
+    worker: z.string(),
+    startedAtMs: z.int(),
+    untilMs: z.int(),
+  }),
+  /** A sign of life: the time of the attempt starts anew. */
+  z.strictObject({ type: z.literal('callback.alive'), path, attempt, untilMs: z.int() }),
   z.strictObject({
     type: z.literal('step.lost'),
     path,

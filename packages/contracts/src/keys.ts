@@ -67,6 +67,8 @@ export const FLEET = {
   queues: 'sf:{fleet}:queues',
   /** hash tool → ToolManifest JSON */
   tools: 'sf:{fleet}:tools',
+  /** string: what the tokens of callbacks are signed with, made once */
+  callbackSecret: 'sf:{fleet}:callback-secret',
   /** zset dependency → epoch ms of its circuit's last use in Redis; those that never opened are not in it */
   circuits: 'sf:{fleet}:circuits',
   /** channel: what `circuitKey` holds, at each change, as JSON */

@@ -36,6 +36,7 @@ export const PROBLEMS = {
   unknown_run: 404,
   unknown_step: 404,
   unknown_case: 404,
+  unknown_token: 404,
   method_not_allowed: 405,
   payload_too_large: 413,
   unsupported_media_type: 415,

@@ -24,8 +24,11 @@ export const llmQueue = (model: string): string => {
   return `llm.${model.slice(0, cut)}.${model.slice(cut + 1).replaceAll(':', '~')}`
 }
 
-/** The queue of a tool: `tool.http` for the built-in, `tool.module` for every module tool. */
-export const toolQueue = (tool: string): string => (tool === 'http' ? 'tool.http' : 'tool.module')
+/** Tools that every tool-worker has. A callback is told of by HTTP. */
+export const BUILT_IN_TOOLS: ReadonlySet<string> = new Set(['http', 'callback'])
+
+/** The queue of a tool: `tool.http` for the built-in ones, `tool.module` for every module tool. */
+export const toolQueue = (tool: string): string => (BUILT_IN_TOOLS.has(tool) ? 'tool.http' : 'tool.module')
 
 const SUSPECT = 'suspect.'
 

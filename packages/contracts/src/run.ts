@@ -116,6 +116,8 @@ export const stepViewSchema = z.strictObject({
   answer: jsonSchema.optional(),
   /** Id of the child run it started. */
   child: z.string().optional(),
+  /** While it waits for one: the token that answers it, since when and until when it waits. */
+  callback: z.strictObject({ token: z.string(), sinceMs: z.int(), untilMs: z.int() }).optional(),
 })
 export type StepView = z.infer<typeof stepViewSchema>
 

@@ -108,7 +108,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     description: 'What the step is for, for people.',
     llm: 'One model call.',
     agent: 'A model with tools, until it answers.',
-    tool: '`http`, or the name of a module tool; its input is in `with`.',
+    tool: '`http`, `callback`, or the name of a module tool; its input is in `with`.',
     with: 'Input of the tool. May hold expressions and ${{ secrets.NAME }}.',
     approval: 'Waits for a person.',
     wait: 'Waits for a time: `10m`, {for} or {until}. Holds no worker.',
@@ -161,7 +161,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   agent_task_tool: {
     ...OFFERED,
-    tool: '`http`, or the name of a module tool.',
+    tool: '`http`, `callback`, or the name of a module tool.',
     with: 'Its input; `args` are the arguments of the model.',
     effect: 'What running it twice would do.',
     gate: 'true: a person approves each use.',
@@ -215,7 +215,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   },
   compensate: {
     llm: 'One model call.',
-    tool: '`http`, or the name of a module tool; its input is in `with`.',
+    tool: '`http`, `callback`, or the name of a module tool; its input is in `with`.',
     with: "Input of the tool; `output` is the step's own.",
     run: 'A child workflow.',
     retry: 'How failed attempts are repeated.',
@@ -235,7 +235,7 @@ const FIELDS: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   fallback: {
     llm: 'One model call.',
     agent: 'A model with tools, until it answers.',
-    tool: '`http`, or the name of a module tool; its input is in `with`.',
+    tool: '`http`, `callback`, or the name of a module tool; its input is in `with`.',
     with: 'Input of the tool; `error` is what the step failed with.',
     approval: 'Asks a person.',
     run: 'A child workflow.',

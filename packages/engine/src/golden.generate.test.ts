@@ -360,6 +360,32 @@ const stories: Record<string, () => Told> = {
     w.done('a/turn-1/llm', says('done'))
     return w
   },
+  callback: () => {
+    const w = make({
+      told: {
+        tool: 'callback',
+        with: { url: 'https://x.example', body: { n: '${{ input }}' } },
+        timeout: '10m',
+        compensate: { tool: 'callback' },
+      },
+      handed: { tool: 'callback', needs: ['told'], effect: 'once', timeout: '10m' },
+      last: { tool: 'callback', needs: ['handed'], on_failure: 'fail' },
+    })
+    w.start(7)
+    w.nowMs += 20
+    w.done('told')
+    w.nowMs += 300_000
+    w.callback('told', { status: 'alive' })
+    w.callback('told', { status: 'failed', code: 'tool_failed', message: 'out of paper' })
+    w.nowMs += 90_000
+    w.wake()
+    w.callback('told', { status: 'completed', output: { value: 'printed' } })
+    w.wake({}, w.nowMs + 600_000)
+    w.callback('handed', { status: 'completed', output: { value: 'after all' } })
+    w.callback('last', { status: 'failed', code: 'bad_request', message: 'no such form', details: { form: 9 } })
+    w.callback('told/compensate-1', { status: 'completed', output: { value: null } })
+    return w
+  },
   happened: () => {
     const compensate = { tool: 'put', with: { id: '${{ output }}' } }
     const w = make({

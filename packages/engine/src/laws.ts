@@ -1,6 +1,6 @@
 // laws: what every history must satisfy. Each is a predicate over a journal alone, so it can be asked of any run,
 // live or long ended. A law counts only when a mutant of the engine has died on it (laws.mutants.test.ts).
-import type { Event } from '@stepfleet/contracts'
+import type { Event, EventOf } from '@stepfleet/contracts'
 import type { Plan } from './definition/plan.ts'
 import { NESTED_LAWS } from './laws/nested.ts'
 import { innerPath, isInside, parsePath, stepAround } from './state/paths.ts'
@@ -69,6 +69,13 @@ const endsOnce: Law = (events) => {
   return found
 }
 
+/** A delivery of an attempt begins. */
+const isSending = (event: Event): event is EventOf<'step.dispatched'> | EventOf<'callback.opened'> =>
+  event.type === 'step.dispatched' || event.type === 'callback.opened'
+/** Somebody outside is known to have the token of an attempt. */
+const isWaiting = (event: Event): event is EventOf<'callback.told'> | EventOf<'callback.alive'> =>
+  event.type === 'callback.told' || event.type === 'callback.alive'
+
 /** The step itself, or something inside it. */
 const isWithin = (path: string, composite: string): boolean => path === composite || isInside(path, composite)
 
@@ -79,17 +86,18 @@ const deliveriesInOrder: Law = (events) => {
   for (const event of events) {
     if (!('path' in event) || event.path === undefined) continue
     const now = last.get(event.path)
-    if (event.type === 'step.dispatched') {
+    if (isSending(event)) {
       const next = now?.closed === false ? [now.attempt, now.delivery + 1] : [(now?.attempt ?? 0) + 1, 1]
       if (now?.out) found.push(violation('deliveries_in_order', event, `${event.path} is out already`))
       if (event.attempt !== next[0] || event.delivery !== next[1]) {
         const detail = `${event.path} attempt ${event.attempt}.${event.delivery}, expected ${next.join('.')}`
         found.push(violation('deliveries_in_order', event, detail))
       }
-      last.set(event.path, { attempt: event.attempt, delivery: event.delivery, out: true, closed: false })
+      const out = event.type === 'step.dispatched'
+      last.set(event.path, { attempt: event.attempt, delivery: event.delivery, out, closed: false })
     } else if (now && (event.type === 'step.attempt_failed' || event.type === 'step.answered'))
       Object.assign(now, { out: false, closed: true })
-    else if (now && event.type === 'step.lost') now.out = false
+    else if (now && (event.type === 'step.lost' || isWaiting(event))) now.out = false
     // an edited input is a new attempt
     else if (now && event.type === 'step.retried' && event.edit) now.closed = true
     // what ends or escalates cancels what is out inside it
@@ -109,7 +117,7 @@ const nothingOfAnEndedStep: Law = (events) => {
   for (const event of events) {
     forgetFailed(ended, event)
     if (!('path' in event) || event.path === undefined) continue
-    if (event.type === 'step.dispatched' && ended.has(event.path)) {
+    if ((isSending(event) || isWaiting(event)) && ended.has(event.path)) {
       found.push(violation('nothing_of_an_ended_step', event, `${event.path} went out after its end`))
     }
     if (ENDS.has(event.type)) ended.set(event.path, event.type)
@@ -128,7 +136,7 @@ const backoffIsKept: Law = (events) => {
     if (event.type === 'step.retried') {
       for (const path of notBefore.keys()) if (isWithin(path, event.path)) notBefore.delete(path)
     }
-    if (event.type !== 'step.dispatched') continue
+    if (!isSending(event)) continue
     const earliest = notBefore.get(event.path)
     if (earliest !== undefined && event.atMs < earliest) {
       found.push(violation('backoff_is_kept', event, `${event.path} at ${event.atMs}, not before ${earliest}`))
@@ -188,9 +196,36 @@ const onceIsNotRepeated: Law = (events) => {
   for (const event of events) {
     if (event.type === 'step.attempt_failed' && event.failure.class === 'ambiguous') unknown.add(event.path)
     if (event.type === 'step.retried') unknown.delete(event.path)
-    if (event.type === 'step.dispatched' && event.effect === 'once' && unknown.has(event.path)) {
+    if (isSending(event) && event.effect === 'once' && unknown.has(event.path)) {
       found.push(violation('once_is_not_repeated', event, `${event.path} went out again with its effect unknown`))
     }
+  }
+  return found
+}
+
+/**
+ * A callback is answered from outside: that its worker has told somebody is no answer. While the answer is waited for nobody
+ * is told again, and its time is not over before it says so.
+ */
+const callbacksAreAnswered: Law = (events) => {
+  const waiting = new Map<string, number>()
+  const callbacks = new Set<string>()
+  const found: Violation[] = []
+  const wrong = (event: Event, detail: string) => found.push(violation('callbacks_are_answered', event, detail))
+  for (const event of events) {
+    if (!('path' in event) || event.path === undefined) continue
+    const { path } = event
+    const untilMs = waiting.get(path)
+    const isCallback = event.type === 'callback.opened' || isWaiting(event)
+    if (isSending(event) && event.tool === 'callback') callbacks.add(path)
+    if (isSending(event) && untilMs !== undefined) wrong(event, `${path} was told of again while it waited`)
+    if (event.type === 'step.completed' && callbacks.has(path) && event.worker !== undefined)
+      wrong(event, `${path} completed with what its worker said`)
+    if (event.type === 'step.attempt_failed' && event.failure.code === 'timeout' && event.atMs < (untilMs ?? 0))
+      wrong(event, `${path} timed out at ${event.atMs}, and had until ${untilMs}`)
+    if (isCallback) waiting.set(path, event.untilMs)
+    else if (event.type === 'step.attempt_failed' || event.type === 'step.retried' || ENDS.has(event.type))
+      for (const inner of waiting.keys()) if (isWithin(inner, path)) waiting.delete(inner)
   }
   return found
 }
@@ -207,6 +242,7 @@ export const LAWS: Readonly<Record<string, Law>> = {
   failures_are_settled: failuresAreSettled,
   cases_are_decided_once: casesAreDecidedOnce,
   once_is_not_repeated: onceIsNotRepeated,
+  callbacks_are_answered: callbacksAreAnswered,
 }
 
 /** A step begins only when all it needs has ended; and what needs a skipped step is skipped itself. */

@@ -1,6 +1,7 @@
 // The door of the runtime: process plumbing shared by every service.
 export * from './attributes.ts'
 export * from './beat.ts'
+export * from './callback-token.ts'
 export * from './circuits/breaker.ts'
 export * from './circuits/circuit.ts'
 export * from './circuits/circuit-open.ts'

@@ -52,8 +52,14 @@ export const redactValues = (values: readonly string[]): number => {
   return taken.length
 }
 
-/** `text` with every value given to `redactValues` replaced. */
-export const redact = (text: string): string => (secretPattern ? text.replace(secretPattern, REDACTED) : text)
+/** Tokens of callbacks (callback-token.ts), in addresses and in what others quote: whoever has one may answer. */
+const TOKEN = /cb_[\w-]{20,}\.[\w-]{43}/g
+
+/** `text` with every value given to `redactValues` replaced, and every token of a callback. */
+export const redact = (text: string): string => {
+  const known = secretPattern ? text.replace(secretPattern, REDACTED) : text
+  return known.includes('cb_') ? known.replace(TOKEN, REDACTED) : known
+}
 
 const redacting = (sink: DestinationStream): DestinationStream => ({
   write: (line: string) => sink.write(redact(line)),

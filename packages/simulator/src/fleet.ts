@@ -2,8 +2,9 @@
 import { type Command, type Json, type Observation, type Outcome, taskId } from '@stepfleet/contracts'
 import { dueChecks, lastAttempt, type Message, parsePath } from '@stepfleet/engine'
 import { taskNames } from './names.ts'
+import { answerCallback } from './outside.ts'
 import { calledName, jsonOf, type SimulatedRun } from './simulated-run.ts'
-import { callOf, work } from './worker.ts'
+import { callOf, toolOf, work } from './worker.ts'
 import type { World } from './world.ts'
 
 const WORKER = 'simulated'
@@ -31,6 +32,8 @@ const namesOf = (run: SimulatedRun, { path, kind, input }: TaskMessage['payload'
   return taskNames(run.prefix, path, { tools: [...called, fieldOf(given, 'tool')] })
 }
 
+const isCallback = (task: TaskMessage['payload']): boolean => task.kind === 'tool' && toolOf(task) === 'callback'
+
 export class Fleet {
   readonly #world: World
   /** When a worker took each task, by id: a second job of the same finds nothing to claim. */
@@ -47,7 +50,8 @@ export class Fleet {
     const claimedAtMs = world.time.nowMs
     this.#claims.set(id, claimedAtMs)
     const held: Held = { id, task, names: namesOf(run, task), claimedAtMs }
-    const durationMs = world.durationMs(held.names, DURATION_MS[task.kind])
+    // of a callback it is the outside that takes its time
+    const durationMs = isCallback(task) ? DURATION_MS.tool : world.durationMs(held.names, DURATION_MS[task.kind])
     const untilMs = Math.min(durationMs, task.timeoutMs)
     if (world.parts.faults.losesWorker(held.names, run.fullPath(task.path))) {
       world.later(Math.floor(untilMs / 2), () => this.#lose(run, held))
@@ -96,6 +100,7 @@ export class Fleet {
     const by = { kind: 'worker' as const, id: WORKER }
     const command: Command = { id, ns: run.ns, run: run.run, by, type: 'outcome', outcome }
     await this.#world.give(run, command)
+    if (isCallback(task) && answered.result.status === 'done') answerCallback(this.#world, run, job)
     if (parts.faults.deliversTwice(names, run.fullPath(path))) await this.#world.give(run, command)
   }
 }

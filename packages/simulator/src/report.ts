@@ -1,5 +1,5 @@
 // The report: what a simulation answers, out of the runs as they ended.
-import type { Cost, StepStatus } from '@stepfleet/contracts'
+import type { Cost, Event, EventOf, StepStatus } from '@stepfleet/contracts'
 import { attemptViews, emptyCost, isEnded, kindOf, parsePath, runHasEnded, type StepState } from '@stepfleet/engine'
 import type { Simulation, StepRecord } from './options.ts'
 import { jsonOf, type SimulatedRun } from './simulated-run.ts'
@@ -77,12 +77,17 @@ const stepsOf = (world: World, run: SimulatedRun, cached: ReadonlySet<string>): 
   return records
 }
 
+type Begins = EventOf<'step.dispatched' | 'callback.opened' | 'step.opened' | 'step.completed' | 'approval.asked'>
+const BEGINS = ['step.dispatched', 'callback.opened', 'step.opened', 'step.completed', 'approval.asked']
+
+/** It shows that a step runs; a gate stands before one. */
+const isBegin = (event: Event): event is Begins => BEGINS.includes(event.type) && !('gate' in event && event.gate)
+
 /** Ids of what ran, in the order it began. */
 const ranIn = (world: World): string[] => {
   const ids = new Set<string>()
   for (const { run, event } of world.log) {
-    const begins = event.type === 'step.dispatched' || event.type === 'step.opened' || event.type === 'step.completed'
-    if (begins || (event.type === 'approval.asked' && !event.gate)) ids.add(run.fullId(event.path))
+    if (isBegin(event)) ids.add(run.fullId(event.path))
   }
   return [...ids]
 }

@@ -32,6 +32,36 @@ const ended = (event: EventOf<'run.completed' | 'run.failed' | 'run.cancelled'>)
   return ['run cancelled', `by ${event.by}${because(event.reason)}`]
 }
 
+type Attempted = 'step.dispatched' | 'step.lost' | 'step.attempt_failed' | `callback.${'opened' | 'told' | 'alive'}`
+
+/** What became of an attempt, or goes on with it. */
+const attempted = (event: EventOf<Attempted>): [what: string, detail: string] => {
+  switch (event.type) {
+    case 'step.dispatched': {
+      const delivery = event.delivery > 1 ? `, delivery ${event.delivery}` : ''
+      return ['sent', `attempt ${event.attempt}${delivery}${event.tool === undefined ? '' : `, ${event.tool}`}`]
+    }
+    case 'callback.opened':
+    case 'callback.told':
+    case 'callback.alive':
+      return [event.type === 'callback.alive' ? 'alive' : 'waits', `for a callback until ${at(event.untilMs)}`]
+    case 'step.lost':
+      return ['lost', event.why ?? event.cause]
+    case 'step.attempt_failed': {
+      const next = event.retryAtMs === undefined ? '' : `; again at ${at(event.retryAtMs)}`
+      return ['attempt failed', `${event.failure.code}: ${event.failure.message}${next}`]
+    }
+  }
+}
+
+/** What a person asked for. */
+const ASKED = {
+  'run.budget_raised': 'budget raised',
+  'step.budget_raised': 'budget raised',
+  'run.paused': 'paused',
+  'run.resumed': 'resumed',
+} as const
+
 /** What happened, and the rest of it. */
 const words = (event: Event): [what: string, detail: string] => {
   switch (event.type) {
@@ -44,16 +74,13 @@ const words = (event: Event): [what: string, detail: string] => {
       return ['asked', '']
     case 'step.opened':
       return ['opened', opened(event.opening)]
-    case 'step.dispatched': {
-      const delivery = event.delivery > 1 ? `, delivery ${event.delivery}` : ''
-      return ['sent', `attempt ${event.attempt}${delivery}${event.tool === undefined ? '' : `, ${event.tool}`}`]
-    }
+    case 'step.dispatched':
+    case 'callback.opened':
+    case 'callback.told':
+    case 'callback.alive':
     case 'step.lost':
-      return ['lost', event.why ?? event.cause]
-    case 'step.attempt_failed': {
-      const next = event.retryAtMs === undefined ? '' : `; again at ${at(event.retryAtMs)}`
-      return ['attempt failed', `${event.failure.code}: ${event.failure.message}${next}`]
-    }
+    case 'step.attempt_failed':
+      return attempted(event)
     case 'step.completed':
       return ['completed', event.cached ? 'from the cache' : '']
     case 'step.answered':
@@ -82,11 +109,9 @@ const words = (event: Event): [what: string, detail: string] => {
       return ['signal', event.name]
     case 'run.budget_raised':
     case 'step.budget_raised':
-      return ['budget raised', `by ${event.by}${because(event.reason)}`]
     case 'run.paused':
-      return ['paused', `by ${event.by}${because(event.reason)}`]
     case 'run.resumed':
-      return ['resumed', `by ${event.by}${because(event.reason)}`]
+      return [ASKED[event.type], `by ${event.by}${because(event.reason)}`]
     case 'cost.noted':
       return ['cost noted', event.why]
     case 'step.happened':

@@ -1,5 +1,5 @@
 // Tools: the manifests that the workers of a simulation publish, and those that nobody gave.
-import type { ToolManifest } from '@stepfleet/contracts'
+import { BUILT_IN_TOOLS, type ToolManifest } from '@stepfleet/contracts'
 import type { Plan, StepPlan } from '@stepfleet/engine'
 import { toolsNamed } from './targets.ts'
 
@@ -28,7 +28,7 @@ export class Tools {
   learn(plans: readonly Plan[]): void {
     const inline = new Set(plans.flatMap((plan) => [...plan.steps.values()].flatMap(inlineTools)))
     for (const name of toolsNamed(plans)) {
-      if (name === 'http' || this.manifests.has(name) || inline.has(name)) continue
+      if (BUILT_IN_TOOLS.has(name) || this.manifests.has(name) || inline.has(name)) continue
       this.manifests.set(name, unknownTool(name))
       this.assumed.push(`tool:${name}`)
     }

@@ -9,6 +9,7 @@ import { Fleet } from './fleet.ts'
 import { Limits } from './limits.ts'
 import type { Mocks } from './mocks.ts'
 import { stepNames } from './names.ts'
+import { answerOpened } from './outside.ts'
 import type { People } from './people.ts'
 import { answerNotice } from './respond.ts'
 import { ENGINE, jsonOf, type RunParts, SimulatedRun } from './simulated-run.ts'
@@ -104,7 +105,10 @@ export class World {
   async give(run: SimulatedRun, command: Command, observed?: ReadonlyMap<string, Observation>): Promise<boolean> {
     const { verdict, events, messages } = await run.give(command, this.time.nowMs, observed)
     this.#idle = events.length > 0 ? 0 : this.#idle + 1
-    for (const event of events) this.log.push({ run, event })
+    for (const event of events) {
+      this.log.push({ run, event })
+      if (event.type === 'callback.opened') answerOpened(this, run, event)
+    }
     if (this.log.length > this.parts.maxEvents) throw new TooManyEvents(this.parts.maxEvents, this.#busiest())
     const crashes = events.some((event) => this.#crashes(run, event))
     const leaving = crashes ? await this.#crash(run, events, messages) : messages

@@ -4,6 +4,7 @@ import { hostname } from 'node:os'
 import { ThreadedCodeHost } from '@stepfleet/code-workflows'
 import { DEFAULT_NAMESPACE } from '@stepfleet/contracts'
 import {
+  callbackSecret,
   checkRedis,
   closeRedis,
   connectRedis,
@@ -112,10 +113,12 @@ const startDoor = async ({ config, logger, lifecycle, redis, store, publisher }:
   const fleet = createFleetReader(redis, publisher)
   const circuits = createCircuits(redis)
   const budgets = createRedisBudgets(redis)
+  const secret = () => callbackSecret(redis)
   const door = createHttpDoor({
     store,
     mailbox: createMailbox(redis),
-    viewRun: (ns, run) => viewRun({ store, plans, tools, budgets }, ns, run),
+    viewRun: (ns, run) => viewRun({ store, plans, tools, budgets, callbackSecret: secret }, ns, run),
+    callbackSecret: secret,
     fleet: () => fleet.view(),
     forceCircuit: (dependency, force) => circuits.force(dependency, force),
     toolManifests: tools,

@@ -37,6 +37,11 @@ const settingsSchema = z.object({
     (entries) => entries.every((entry) => ALLOW_ENTRY.test(entry)),
     'must be a list of host or host:port, without scheme and path',
   ),
+  /** Origin of the REST API as those reach it who answer callbacks. */
+  STEPFLEET_PUBLIC_URL: z
+    .url({ protocol: /^https?$/, error: 'must be an http or https URL' })
+    .default('http://127.0.0.1:7400')
+    .transform((url) => url.replace(/\/+$/, '')),
   /** Folder with one file per secret, named like it. */
   STEPFLEET_SECRETS_DIR: z.string().optional(),
 })

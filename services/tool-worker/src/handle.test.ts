@@ -13,6 +13,8 @@ const egress = createEgress({ allow: [] })
 afterAll(() => egress.close())
 const secrets = createSecrets({ values: new Map([['TOKEN', 'canary-token']]), dir: null })
 
+const callbacks = { secret: async () => 'a-secret', publicUrl: 'https://flows.example' }
+
 const lines: string[] = []
 const logger = createLogger('test', 'debug', { write: (line: string) => void lines.push(line) })
 
@@ -24,7 +26,12 @@ const loaded = (tool: Tool): LoadedTool => ({
 })
 
 const handlerOf = (...tools: Tool[]) =>
-  createHandler({ registry: new Map(tools.map((tool) => [tool.manifest.spec.name, loaded(tool)])), egress, secrets })
+  createHandler({
+    registry: new Map(tools.map((tool) => [tool.manifest.spec.name, loaded(tool)])),
+    egress,
+    secrets,
+    callbacks,
+  })
 
 const task: Task = {
   kind: 'tool',

@@ -1,8 +1,17 @@
 // The handler of tool tasks: which tool, with what, and what comes of it.
-import { type Json, LIMITS, nearest, type Task, type ToolInput, toolInputSchema } from '@stepfleet/contracts'
-import { redact, type TaskContext, TaskFailure, type TaskHandler } from '@stepfleet/runtime'
+import {
+  BUILT_IN_TOOLS,
+  type Json,
+  LIMITS,
+  nearest,
+  type Task,
+  type ToolInput,
+  toolInputSchema,
+} from '@stepfleet/contracts'
+import { type CallbackRef, redact, type TaskContext, TaskFailure, type TaskHandler } from '@stepfleet/runtime'
 import { ANSWERED, countsAgainstDependency, safeFailure, toFailure } from './failure.ts'
 import { redactJson, type Secrets } from './secrets.ts'
+import { type Callbacks, tellCallback } from './tools/callback.ts'
 import type { Egress } from './tools/egress.ts'
 import { callHttp, httpDependency } from './tools/http.ts'
 import { callModule } from './tools/module.ts'
@@ -12,6 +21,7 @@ export interface HandlerParts {
   registry: Registry
   egress: Egress
   secrets: Secrets
+  callbacks: Callbacks
 }
 
 const parseInput = (input: Json): ToolInput => {
@@ -55,15 +65,27 @@ const finished = (tool: string, value: unknown): Json => {
   return redact(text) === text ? output : redactJson(output)
 }
 
+/** Which attempt a token is for. A run that is restarted under its id begins with another fact. */
+const refOf = async ({ task, record }: TaskContext): Promise<CallbackRef> => {
+  const { ns, run, path, attempt } = task
+  const [started] = await record.events(ns, run, [1])
+  if (!started) throw new Error(`run ${run} has no first event`)
+  return { ns, run, startedAtMs: started.atMs, path, attempt }
+}
+
 const call = async (parts: HandlerParts, context: TaskContext): Promise<Json> => {
   const { task, signal, attempt, effectKey } = context
   const input = parseInput(context.input)
   const loaded = parts.registry.get(input.tool)
-  if (!loaded && input.tool !== 'http') throw unknownTool(input.tool, parts.registry)
+  if (!loaded && !BUILT_IN_TOOLS.has(input.tool)) throw unknownTool(input.tool, parts.registry)
   const resolved = await parts.secrets.resolve(input.with)
+  const request = { input: resolved, effect: task.effect, effectKey, signal }
+  if (input.tool === 'callback') {
+    await tellCallback(parts.egress, parts.callbacks, { ...request, ref: await refOf(context) })
+    return null
+  }
   if (!loaded) {
-    const answer = await callHttp(parts.egress, { input: resolved, effect: task.effect, effectKey, signal })
-    return finished(input.tool, answer)
+    return finished(input.tool, await callHttp(parts.egress, request))
   }
   const result = await callModule(loaded, parts.secrets, {
     input: resolved,
@@ -78,7 +100,7 @@ const call = async (parts: HandlerParts, context: TaskContext): Promise<Json> =>
 const dependency = (_: Task, input: Json): string | null => {
   const parsed = toolInputSchema.safeParse(input)
   if (!parsed.success) return null
-  return parsed.data.tool === 'http' ? httpDependency(parsed.data.with) : `tool:${parsed.data.tool}`
+  return BUILT_IN_TOOLS.has(parsed.data.tool) ? httpDependency(parsed.data.with) : `tool:${parsed.data.tool}`
 }
 
 export const createHandler = (parts: HandlerParts): TaskHandler => ({

@@ -1,6 +1,15 @@
-// The tool-worker process: runs http requests and module tools.
+// The tool-worker process: runs http requests and module tools, and tells of callbacks.
 import { readFileSync } from 'node:fs'
-import { createLifecycle, createLogger, flushTelemetry, startHealth, startTaskWorker } from '@stepfleet/runtime'
+import {
+  callbackSecret,
+  closeRedis,
+  connectRedis,
+  createLifecycle,
+  createLogger,
+  flushTelemetry,
+  startHealth,
+  startTaskWorker,
+} from '@stepfleet/runtime'
 import { z } from 'zod'
 import { readConfig } from './config.ts'
 import { createHandler } from './handle.ts'
@@ -24,6 +33,11 @@ const main = async (): Promise<void> => {
   const egress = createEgress({ allow: settings.STEPFLEET_EGRESS_ALLOW })
   lifecycle.onStop('egress', () => egress.close())
 
+  // of its own: the runtime's connections wait in line with claims and reports
+  const redis = connectRedis(settings, { name: 'tool-worker-callbacks', logger })
+  lifecycle.onStop('redis', () => closeRedis(redis))
+  const callbacks = { secret: () => callbackSecret(redis), publicUrl: settings.STEPFLEET_PUBLIC_URL }
+
   const worker = await startTaskWorker({
     settings,
     logger,
@@ -35,7 +49,7 @@ const main = async (): Promise<void> => {
     spoolDir: settings.STEPFLEET_SPOOL_DIR,
     drainMs: settings.STEPFLEET_DRAIN_MS,
     tuning: { slowCallMs: settings.STEPFLEET_SLOW_CALL_MS },
-    handler: createHandler({ registry, egress, secrets }),
+    handler: createHandler({ registry, egress, secrets, callbacks }),
     tools: manifestsOf(registry),
   })
   const health = await startHealth({

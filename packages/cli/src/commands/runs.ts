@@ -1,5 +1,4 @@
 // `stepfleet runs …`: what runs there are, one of them in full, and what an operator does to them.
-import type { CommandAnswer } from '@stepfleet/client'
 import { type Edit, hasEnded, type RunView, runStatusSchema } from '@stepfleet/contracts'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Context, contextOf, wholeNumber } from '../context.ts'
@@ -7,6 +6,7 @@ import { readJson, readLabels, UsageError } from '../values.ts'
 import { ago, table } from '../view/text.ts'
 import { renderTree } from '../view/tree.ts'
 import { follow } from './run.ts'
+import { told } from './told.ts'
 
 interface Decided {
   by?: string
@@ -25,12 +25,6 @@ export const decidedBy = (options: Decided, context: Context): { by: string; rea
   by: options.by ?? context.by,
   ...(options.reason ? { reason: options.reason } : {}),
 })
-
-const told = (answer: CommandAnswer, what: string, context: Context): void => {
-  if (context.json) context.printJson(answer)
-  else if ('applied' in answer) context.print(`${what}: done`)
-  else context.print(`${what}: queued, no engine has answered yet`)
-}
 
 export const addRuns = (program: Command): void => {
   const runs = program.command('runs').description('list, show, follow and steer runs')
@@ -186,5 +180,8 @@ const show = async (id: string, context: Context): Promise<void> => {
   const { width } = context.screen
   for (const text of renderTree(run, { width, rows: 10_000, color: context.color, nowMs: Date.now() }))
     context.print(text)
+  for (const { path, callback } of run.steps) {
+    if (callback) context.note(`${path} waits for a callback: stepfleet tasks complete ${callback.token} --output …`)
+  }
   if (hasEnded(run.status) && run.output !== null) context.print(JSON.stringify(run.output, null, 2))
 }

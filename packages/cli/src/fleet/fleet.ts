@@ -115,6 +115,7 @@ const planOf = async (
     tools: config.tools,
     workflows: config.workflows,
     egressAllow: config.egressAllow,
+    publicUrl: config.publicUrl,
     ports,
   }
 }

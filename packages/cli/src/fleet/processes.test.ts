@@ -16,6 +16,7 @@ const plan: FleetPlan = {
   workflows: undefined,
   tools: '/tools',
   egressAllow: 'localhost:1',
+  publicUrl: undefined,
   ports: Array.from({ length: portsNeeded(counts) }, (_, i) => 100 + i),
 }
 const all = (one: FleetPlan) => Object.values(fleetProcesses(one)).flat()

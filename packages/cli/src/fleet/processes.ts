@@ -20,6 +20,8 @@ export interface FleetPlan {
   /** Folder of workflows written in TypeScript. */
   workflows: string | undefined
   egressAllow: string | undefined
+  /** Where those outside reach the API; undefined: on this machine. */
+  publicUrl: string | undefined
   /** Free ports: one for each worker's health and one for the escalation service's door. */
   ports: readonly number[]
 }
@@ -106,6 +108,7 @@ export const fleetProcesses = (plan: FleetPlan): ProcessGroups => {
       ...numbered('tool-worker', plan.toolWorkers, {
         STEPFLEET_TOOLS: tools,
         STEPFLEET_EGRESS_ALLOW: plan.egressAllow ?? '',
+        STEPFLEET_PUBLIC_URL: plan.publicUrl ?? `http://${HOST}:${plan.port}`,
       }),
     ],
   }

@@ -3,6 +3,7 @@ import type { Command, CommandOf, EventBody, Verdict } from '@stepfleet/contract
 import { closeNow, closeOrUndo } from '../decide/closing.ts'
 import { emit, type Turn } from '../turn.ts'
 import { acceptBudget } from './budget.ts'
+import { acceptCallback } from './callback.ts'
 import { acceptChild } from './child.ts'
 import { acceptApprove, acceptFail, acceptOverride, acceptRetry, acceptSkip } from './operator.ts'
 import { acceptLost, acceptOutcome } from './outcome.ts'
@@ -78,6 +79,8 @@ export const accept = (turn: Turn, command: Command, observed: Observations = ne
       return acceptOutcome(turn, command.outcome)
     case 'child':
       return acceptChild(turn, command)
+    case 'callback':
+      return acceptCallback(turn, command)
     case 'lost':
       return acceptLost(turn, command)
     case 'wake':

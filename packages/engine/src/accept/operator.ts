@@ -1,6 +1,7 @@
 // What a person, or a supervisor model, asks of a step: approve, retry, skip, override, fail.
 import { type CommandOf, failure, type Json, type Payload, type Verdict } from '@stepfleet/contracts'
 import { agentBudget } from '../decide/budget.ts'
+import { callbackMs, isTold } from '../decide/callback.ts'
 import { closeCase, failStep } from '../decide/failure-policy.ts'
 import { layerOf } from '../decide/layers.ts'
 import { holdsSecretMarker } from '../expressions.ts'
@@ -91,8 +92,15 @@ export const acceptRetry = (turn: Turn, command: CommandOf<'retry'>): Verdict =>
 /** The edits of a gate replace the input of the tool behind it. */
 const isGateEdit = (turn: Turn, step: StepState, edits: Json): boolean => {
   const isTool = step.role === 'tool' || planOf(turn.plan, step.node).body.kind === 'tool'
-  return isTool && edits !== null && typeof edits === 'object' && !Array.isArray(edits)
+  return isTool && isMap(edits) && !isForNobody(turn, step, edits)
 }
+
+const isMap = (value: Json): value is Record<string, Json> =>
+  value !== null && typeof value === 'object' && !Array.isArray(value)
+
+/** What a callback is to say, when nobody is told, would be ignored. */
+const isForNobody = (turn: Turn, step: StepState, edited: Record<string, Json>): boolean =>
+  callbackMs(turn.plan, step) !== null && !isTold({ with: edited }) && Object.keys(edited).length > 0
 
 /** Only a definition may name a secret: an operator who can edit an input could read any of them. */
 const refuseMarkers = refused('bad_request', 'an edit may not hold the keys $secret or $concat')
@@ -111,6 +119,11 @@ const refuseEdit = (turn: Turn, step: StepState, command: CommandOf<'retry'>): V
   const isModel = step.role === 'turn' || kind === 'llm'
   if (edit.with && holdsSecretMarker(edit.with)) return refuseMarkers
   if (edit.with && !isTool) return refused('bad_request', `step ${step.path} is no tool: it has no \`with\` to edit`)
+  if (edit.with && isForNobody(turn, step, edit.with))
+    return refused(
+      'bad_request',
+      `a callback without a \`url\` tells nobody: what else ${step.path} is given would be ignored`,
+    )
   if (edit.model && !isModel)
     return refused('bad_request', `step ${step.path} is no model call: it has no model to edit`)
   const { usd, per_day: perDay } = turn.state.budget ?? {}

@@ -1,6 +1,7 @@
 // Outcomes and losses. Whoever answers first wins: the first `done` of a step counts, from whatever attempt or
 // delivery; what comes after it was paid all the same and is noted.
 import { type CommandOf, type Failure, failure, type Outcome, type Usage, type Verdict } from '@stepfleet/contracts'
+import { callbackMs, openAttempt } from '../decide/callback.ts'
 import { finishStep } from '../decide/confidence.ts'
 import { closeCase } from '../decide/failure-policy.ts'
 import { nextWay } from '../decide/fallback.ts'
@@ -28,9 +29,8 @@ const noteCost = (turn: Turn, outcome: Outcome, record: AttemptState | undefined
   emit(turn, { type: 'cost.noted', path, attempt, delivery, usage, why })
 }
 
-/** A step that was given up, and whose effect is to be undone if the run is, has happened. */
-const hasHappened = (turn: Turn, step: StepState, { result }: Outcome): boolean =>
-  result.status === 'done' &&
+/** A step that was given up, and whose effect is to be undone if the run is, may be told to have happened. */
+export const mayHaveHappened = (turn: Turn, step: StepState): boolean =>
   (step.phase === 'cancelled' || step.phase === 'failed') &&
   step.happened === null &&
   !runHasEnded(turn.state) &&
@@ -152,13 +152,30 @@ const isOut = (step: StepState, attempt: number, delivery: number): boolean => {
   return step.phase === 'scheduled' && last?.attempt === attempt && last.delivery === delivery
 }
 
+/**
+ * The outside has taken a callback. From whatever delivery: one that was thought lost has told it too. The time of the
+ * attempt runs from when its worker began.
+ */
+const hear = (turn: Turn, step: StepState, outcome: Outcome, waitMs: number): void => {
+  const isAwaited = openAttempt(step) === outcome.attempt && step.callback === null
+  if (!isAwaited || isEnded(step) || step.phase === 'escalated') return
+  const { path, attempt, delivery, worker, claimedAtMs } = outcome
+  const untilMs = claimedAtMs + waitMs
+  emit(turn, { type: 'callback.told', path, attempt, delivery, worker, startedAtMs: claimedAtMs, untilMs })
+}
+
 export const acceptOutcome = (turn: Turn, outcome: Outcome): Verdict => {
   const step = turn.state.steps.get(outcome.path)
   const record = step?.attempts.find((attempt) => attempt.attempt === outcome.attempt)
   if (!step || !record) return applied(turn)
+  const waitMs = callbackMs(turn.plan, step)
+  if (waitMs !== null && outcome.result.status === 'done') {
+    hear(turn, step, outcome, waitMs)
+    return applied(turn)
+  }
   // told a second time, of an attempt that was counted: its answer may be doubted meanwhile
   if (record.outcome === 'completed' && record.reported.includes(outcome.delivery)) return applied(turn)
-  if (isEnded(step) && hasHappened(turn, step, outcome)) happen(turn, outcome, record)
+  if (isEnded(step) && outcome.result.status === 'done' && mayHaveHappened(turn, step)) happen(turn, outcome, record)
   else if (isEnded(step)) noteCost(turn, outcome, record, `the step was ${step.phase} already`)
   else if (outcome.attempt <= step.editedAfter) noteCost(turn, outcome, record, 'its input was edited since')
   // it would have to be judged, and what is done in its place has begun

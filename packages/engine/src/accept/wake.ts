@@ -51,9 +51,20 @@ const check = (turn: Turn, step: StepState, seen: Observation | undefined): void
     armCheck(turn.state, path, deadlineMs)
     return
   }
-  const message = `no answer within ${timeoutMs} ms of the claim`
-  const unknown = step.effect === 'once' && seen.begun
+  timeOut(turn, step, `no answer within ${timeoutMs} ms of the claim`, seen.begun)
+}
+
+const timeOut = (turn: Turn, step: StepState, message: string, begun: boolean): void => {
+  const unknown = step.effect === 'once' && begun
   failAttempt(turn, step, unknown ? failure('outcome_unknown', message) : failure('timeout', message))
+}
+
+/** Nobody outside has answered. */
+const stopWaiting = (turn: Turn, step: StepState): void => {
+  if (step.callback === null) return
+  const { sinceMs, untilMs } = step.callback
+  const [since, until] = [sinceMs, untilMs].map((atMs) => new Date(atMs).toISOString())
+  timeOut(turn, step, `nobody answered the callback, asked for at ${since}, by ${until}`, true)
 }
 
 const expire = (turn: Turn, step: StepState): void => {
@@ -164,6 +175,9 @@ const ring = (turn: Turn, timer: Timer, observed: Observations): void => {
       settleFailure(turn, path, failure('signal_timeout', `signal ${name} did not come in time`))
       return
     }
+    case 'callback':
+      stopWaiting(turn, step)
+      return
     case 'expiry':
       expire(turn, step)
       return

@@ -34,7 +34,7 @@ const mayHappen = (turn: Turn, step: StepState): boolean =>
   (canBeUndone(turn, step) || standsInForWhatCan(turn, step)) &&
   step.role !== 'turn' &&
   step.role !== 'tool' &&
-  (step.phase === 'scheduled' || step.case?.reason === 'ambiguous_state')
+  (step.phase === 'scheduled' || step.callback !== null || step.case?.reason === 'ambiguous_state')
 
 const endRun = (turn: Turn, end: End): void => {
   if (end.to === 'failed') {

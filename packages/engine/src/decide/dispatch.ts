@@ -1,22 +1,39 @@
 // dispatch: sends the next delivery of a step's task out, under the limit of tasks a run may have out.
-import { type Effect, suspectQueue } from '@stepfleet/contracts'
+import { type Effect, suspectQueue, toolQueue } from '@stepfleet/contracts'
+import { TELL_TIMEOUT_MS } from '../definition/compile/defaults.ts'
 import { inputOf } from '../messages/inputs.ts'
 import { blankStep, lastAttempt, lossesOf, POISON_LOSSES } from '../state/state.ts'
 import { emit, isCrowded, type Looked, type Turn } from '../turn.ts'
 import { admitCall } from './budget.ts'
+import { isTold, openCallback } from './callback.ts'
 import { settleFailure } from './failure-policy.ts'
 
-export const dispatch = (
-  turn: Turn,
-  path: string,
-  task: { queue: string; effect: Effect; timeoutMs: number; tool?: string },
-): Looked => {
+interface Sent {
+  queue: string
+  effect: Effect
+  /** What a worker has for it. */
+  timeoutMs: number
+  tool?: string
+  /** Of a callback: what there is for its answer, the worker's part included. */
+  waitMs?: number
+}
+
+/** The task of a tool; a callback's is to tell somebody, which is one call, however long the answer may take. */
+export const toolTask = (of: { tool: string; name: string; effect: Effect; timeoutMs: number }): Sent => {
+  const { tool, name, effect, timeoutMs } = of
+  const sent = { queue: toolQueue(tool), tool: name, effect }
+  if (tool !== 'callback') return { ...sent, timeoutMs }
+  return { ...sent, timeoutMs: Math.min(timeoutMs, TELL_TIMEOUT_MS), waitMs: timeoutMs }
+}
+
+export const dispatch = (turn: Turn, path: string, { waitMs, ...task }: Sent): Looked => {
   const { state } = turn
   // it holds a place under its limits already, and is the first to go when there is room
-  if (isCrowded(turn)) {
+  const waitForRoom = (): Looked => {
     state.backlog.add(path)
     return 'done'
   }
+  if (waitMs === undefined && isCrowded(turn)) return waitForRoom()
   const step = state.steps.get(path)
   // rendered before the fact: an input that cannot be rendered is a failed step, never a lost message
   const input = inputOf(turn, step ?? blankStep(path, turn.nowMs))
@@ -33,6 +50,13 @@ export const dispatch = (
   if ('model' in input.value) {
     const admitted = admitCall(turn, path, { attempt, delivery, input: input.value })
     if (admitted !== 'granted') return admitted
+  }
+  if (waitMs !== undefined && 'tool' in input.value) {
+    if (!isTold(input.value)) {
+      openCallback(turn, path, { attempt, delivery, tool: task.tool ?? '', effect: task.effect, waitMs })
+      return 'done'
+    }
+    if (isCrowded(turn)) return waitForRoom()
   }
   const suspect = step !== undefined && lossesOf(step) >= POISON_LOSSES - 1
   const event = emit(turn, {

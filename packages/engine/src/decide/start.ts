@@ -1,10 +1,10 @@
 // start: a step that may begin. Gates ask first, limits let in; tasks go out; the other kinds open or end at once.
-import { failure, LIMITS, llmQueue, toolQueue } from '@stepfleet/contracts'
+import { failure, LIMITS, llmQueue } from '@stepfleet/contracts'
 import type { StepPlan } from '../definition/plan.ts'
 import { parsePath } from '../state/paths.ts'
 import { emit, isCrowded, type Looked, planOf, type Turn } from '../turn.ts'
 import { takeCached } from './cache.ts'
-import { dispatch } from './dispatch.ts'
+import { dispatch, toolTask } from './dispatch.ts'
 import { settleFailure } from './failure-policy.ts'
 import { modelOf } from './fallback.ts'
 import { holdForTool } from './hold.ts'
@@ -19,6 +19,10 @@ const isFull = (turn: Turn, path: string): boolean => {
   const { steps, composites } = turn.state
   return steps.size - composites >= LIMITS.stepsPerRun && !steps.has(path)
 }
+
+/** Its body is a task. Whether a callback is one, its input says: nobody may have to be told. */
+const goesOut = ({ body }: StepPlan): boolean =>
+  body.kind === 'llm' || (body.kind === 'tool' && body.tool !== 'callback')
 
 /** Begins a step, an item, an iteration, an agent's turn or tool use, or a compensation. */
 export const start = (turn: Turn, path: string): Looked => {
@@ -38,7 +42,7 @@ export const start = (turn: Turn, path: string): Looked => {
   }
   if (plan.gate && !turn.state.steps.get(path)?.gateOpen) return askGate(turn, path)
   // before it takes a place under a limit, or asks for anything
-  if ((plan.body.kind === 'llm' || plan.body.kind === 'tool') && isCrowded(turn)) {
+  if (goesOut(plan) && isCrowded(turn)) {
     turn.state.backlog.add(path)
     return 'done'
   }
@@ -61,7 +65,7 @@ const begin = (turn: Turn, path: string, plan: StepPlan): Looked => {
       // what repeating it would do is known only from the worker that serves it
       const effect = plan.effect ?? turn.tools.get(body.tool)?.effect
       if (!effect) return holdForTool(turn, path, body.tool)
-      return dispatch(turn, path, { queue: toolQueue(body.tool), tool: body.tool, effect, timeoutMs: plan.timeoutMs })
+      return dispatch(turn, path, toolTask({ tool: body.tool, name: body.tool, effect, timeoutMs: plan.timeoutMs }))
     }
     case 'agent':
       return openAgent(turn, path, body)
@@ -101,5 +105,5 @@ const startTool = (turn: Turn, path: string): Looked => {
   if (action?.kind === 'approval') return askApproval(turn, path, action, use.args)
   if (use.gate && !turn.state.steps.get(path)?.gateOpen) return askGate(turn, path)
   const { name, tool, binding, timeoutMs } = use
-  return dispatch(turn, path, { queue: toolQueue(tool), tool: name, effect: binding.effect, timeoutMs })
+  return dispatch(turn, path, toolTask({ tool, name, effect: binding.effect, timeoutMs }))
 }

@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { validate } from './validate.ts'
 import { AGENTS } from './validation/corpus/agents.fixture.ts'
+import { CALLBACKS } from './validation/corpus/callbacks.fixture.ts'
 import { EXPRESSIONS } from './validation/corpus/expressions.fixture.ts'
 import { FALLBACKS } from './validation/corpus/fallbacks.fixture.ts'
 import { KINDS } from './validation/corpus/kinds.fixture.ts'
@@ -25,6 +26,7 @@ describe.each([
   ['compensations', UNDO],
   ['fallbacks, confidence, budgets', FALLBACKS],
   ['tools of agents', AGENTS],
+  ['callbacks', CALLBACKS],
   ['what is known of values', KNOWN],
   ['not built yet', UNBUILT],
   ['expressions', EXPRESSIONS],
@@ -45,6 +47,7 @@ describe('the corpus', () => {
     ...UNDO,
     ...FALLBACKS,
     ...AGENTS,
+    ...CALLBACKS,
     ...KNOWN,
     ...UNBUILT,
     ...EXPRESSIONS,

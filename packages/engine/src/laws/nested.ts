@@ -8,7 +8,13 @@ import { isInside, parsePath } from '../state/paths.ts'
 export type LawByPlan = (plan: Plan) => Law
 
 const ENDS: ReadonlySet<EventType> = new Set(['step.completed', 'step.failed', 'step.skipped', 'step.overridden'])
-const BEGINS: ReadonlySet<EventType> = new Set(['step.opened', 'step.dispatched', 'step.held', 'approval.asked'])
+const BEGINS: ReadonlySet<EventType> = new Set([
+  'step.opened',
+  'step.dispatched',
+  'callback.opened',
+  'step.held',
+  'approval.asked',
+])
 const RUN_ENDS: ReadonlySet<EventType> = new Set(['run.completed', 'run.failed', 'run.cancelled'])
 
 /** An event about a step: not the end of a run, which names the step that failed it. */
@@ -184,7 +190,8 @@ const fallbacksInOrder: LawByPlan = (plan) => (events) => {
         if (path === event.path || isInside(path, event.path)) inPlace.delete(path)
       }
     }
-    if (event.type === 'step.dispatched' && inPlace.has(event.path)) complain('went out though its fallback had begun')
+    const isSent = event.type === 'step.dispatched' || event.type === 'callback.opened'
+    if (isSent && inPlace.has(event.path)) complain('went out though its fallback had begun')
     if (event.type !== 'step.fallback') continue
     const { to, failure } = event
     if (failure.class === 'ambiguous') complain('nobody knows what happened')

@@ -9,10 +9,13 @@ import { inputOf } from './inputs.ts'
 /** Attempts of a step as cases and run views show them. */
 export const attemptViews = (step: StepState): AttemptView[] => step.attempts.map((record) => attemptView(step, record))
 
+/** A worker has it, or somebody outside. */
+const isUnderWay = ({ phase, callback }: StepState): boolean => phase === 'scheduled' || callback !== null
+
 const attemptView = (step: StepState, record: AttemptState): AttemptView => ({
   attempt: record.attempt,
   deliveries: record.delivery,
-  status: record.outcome === 'out' ? (step.phase === 'scheduled' ? 'running' : 'lost') : record.outcome,
+  status: record.outcome === 'out' ? (isUnderWay(step) ? 'running' : 'lost') : record.outcome,
   dispatchedAtMs: record.dispatchedAtMs,
   startedAtMs: record.startedAtMs,
   endedAtMs: record.endedAtMs,

@@ -4,6 +4,8 @@ import type { Event } from '@stepfleet/contracts'
 const more = (event: Event): string => {
   switch (event.type) {
     case 'step.dispatched':
+    case 'callback.opened':
+    case 'callback.told':
       return `${event.attempt}.${event.delivery}`
     case 'step.lost':
       return `${event.attempt}.${event.delivery} ${event.cause}`

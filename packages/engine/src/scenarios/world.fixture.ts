@@ -2,6 +2,7 @@
 // words, so that a scenario reads as a story. Each fact and message is checked against the contracts on the way.
 import {
   type Actor,
+  type CallbackAnswer,
   type ChildResult,
   type Command,
   type CommandOf,
@@ -42,6 +43,7 @@ import { TRANSIENT, USAGE } from './things.fixture.ts'
 const NS = 'default'
 const RUN = 'r1'
 const ANN: Actor = { kind: 'operator', id: 'ann' }
+const OUTSIDE: Actor = { kind: 'caller', id: 'callback' }
 const WORKER: Actor = { kind: 'worker', id: 'w_1' }
 
 export interface WorldOptions {
@@ -110,6 +112,13 @@ export class World {
 
   fails(path: string, cause: Failure = TRANSIENT, about: Delivery = {}): string[] {
     return this.#outcome(path, about, { status: 'failed', failure: cause })
+  }
+
+  /** Somebody outside answers the last attempt of a callback, or the one that is named. */
+  callback(path: string, answer: CallbackAnswer, more: Partial<CommandOf<'callback'>> = {}): string[] {
+    const { attempt } = this.#out(path)
+    const { startedAtMs } = this.state
+    return this.give({ type: 'callback', ...this.#base(OUTSIDE), path, attempt, startedAtMs, answer, ...more })
   }
 
   /** The child run of a step ends. */

@@ -51,17 +51,13 @@ const consumeSignal = (state: RunState, step: StepState): void => {
   if (buffer?.length === 0) state.signals.delete(step.opening.name)
 }
 
-const dispatched = (state: RunState, event: EventOf<'step.dispatched'>): void => {
-  const step = stepOf(state, event.path, event.atMs)
-  enter(state, step, 'scheduled')
+/** A delivery of an attempt begins: that of the last one, or a new one. */
+const beginAttempt = (step: StepState, event: EventOf<'step.dispatched'> | EventOf<'callback.opened'>): void => {
   step.effect = event.effect
-  step.queue = event.queue
   step.tool = event.tool ?? null
-  step.timeoutMs = event.timeoutMs
   step.notBeforeMs = null
   step.heldWhy = null
   step.edition = event.edition ?? step.edition
-  state.outChanges.set(step.path, { attempt: event.attempt, delivery: event.delivery })
   const same = attemptOf(step, event.attempt)
   if (same) {
     same.delivery = event.delivery
@@ -84,6 +80,28 @@ const dispatched = (state: RunState, event: EventOf<'step.dispatched'>): void =>
       outcome: 'out',
     })
   }
+}
+
+const dispatched = (state: RunState, event: EventOf<'step.dispatched'>): void => {
+  const step = stepOf(state, event.path, event.atMs)
+  enter(state, step, 'scheduled')
+  step.queue = event.queue
+  step.timeoutMs = event.timeoutMs
+  state.outChanges.set(step.path, { attempt: event.attempt, delivery: event.delivery })
+  beginAttempt(step, event)
+}
+
+type CallbackEvent = EventOf<'callback.opened'> | EventOf<'callback.told'> | EventOf<'callback.alive'>
+
+/** The step waits for an answer from outside: since the first of these of an attempt, until what the last one says. */
+const awaitCallback = (state: RunState, event: CallbackEvent): StepState => {
+  const step = stepOf(state, event.path, event.atMs)
+  const sinceMs = step.callback?.sinceMs ?? event.atMs
+  enter(state, step, 'waiting')
+  step.callback = { sinceMs, untilMs: event.untilMs }
+  step.notBeforeMs = null
+  step.heldWhy = null
+  return step
 }
 
 /** A new series of attempts; what a composite had cancelled inside it may start again. */
@@ -174,6 +192,19 @@ const folders: Folders = {
     if (event.opening.kind === 'block') state.agenda.add(`${step.path}/`)
   },
   'step.dispatched': dispatched,
+  'callback.opened': (state, event) => {
+    const step = awaitCallback(state, event)
+    beginAttempt(step, event)
+    const record = attemptOf(step, event.attempt)
+    if (record) record.startedAtMs = event.atMs
+  },
+  'callback.told': (state, event) => {
+    const record = attemptOf(awaitCallback(state, event), event.attempt)
+    if (!record) return
+    record.worker = event.worker
+    record.startedAtMs = event.startedAtMs
+  },
+  'callback.alive': (state, event) => void awaitCallback(state, event),
   'step.lost': (state, event) => {
     const step = stepOf(state, event.path, event.atMs)
     const record = attemptOf(step, event.attempt)

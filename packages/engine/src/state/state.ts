@@ -28,7 +28,7 @@ import { parsePath, type Role } from './paths.ts'
  * - `pending`: may start; the next decide starts it. Entered by a retry, a lost delivery, an approved gate.
  * - `scheduled`: a task is out. Left by an outcome, a loss, a time-out, an operator.
  * - `retrying`: the next attempt or delivery waits for its time, or for something outside the run.
- * - `waiting`: a composite, an approval, a wait, a signal or a child run that is open.
+ * - `waiting`: a composite, an approval, a wait, a signal, a callback or a child run that is open.
  * - `judging`: an answer is in, and its confidence not yet judged.
  * - `failing`: failed for good, its policy not yet applied. Never survives a decide.
  * - `escalated`: a case is open. Left by its resolution, or by a late result.
@@ -112,6 +112,8 @@ export interface StepState {
   /** Why the last delivery came back, in words. */
   heldWhy: string | null
   approval: ApprovalState | null
+  /** Since when and until when its last attempt waits for an answer from outside; null: it does not. */
+  callback: { sinceMs: number; untilMs: number } | null
   /** The gate has been approved. */
   gateOpen: boolean
   edit: Edit | null
@@ -140,7 +142,7 @@ export interface StepState {
   cases: number
 }
 
-export type TimerKind = 'retry' | 'check' | 'wait' | 'signal' | 'expiry' | 'deadline'
+export type TimerKind = 'retry' | 'check' | 'wait' | 'signal' | 'callback' | 'expiry' | 'deadline'
 export interface Timer {
   path: string
   kind: TimerKind
@@ -380,6 +382,7 @@ export const blankStep = (path: string, atMs: number): StepState => {
     notBeforeMs: null,
     heldWhy: null,
     approval: null,
+    callback: null,
     gateOpen: false,
     edit: null,
     edition: 1,

@@ -46,7 +46,7 @@ const openUntil = (step: StepState): number | null => {
   return null
 }
 
-const KINDS: readonly TimerKind[] = ['retry', 'check', 'wait', 'signal', 'expiry', 'deadline']
+const KINDS: readonly TimerKind[] = ['retry', 'check', 'wait', 'signal', 'callback', 'expiry', 'deadline']
 
 /** Sets the timers of a step to what its state asks for. */
 export const armTimers = (plan: Plan, state: RunState, path: string): void => {
@@ -61,6 +61,7 @@ export const armTimers = (plan: Plan, state: RunState, path: string): void => {
   set(state, 'check', path, checkAt(step))
   set(state, 'wait', path, step.opening?.kind === 'wait' ? openUntil(step) : null)
   set(state, 'signal', path, step.opening?.kind === 'signal' ? openUntil(step) : null)
+  set(state, 'callback', path, step.callback?.untilMs ?? null)
   set(state, 'expiry', path, asking ? (step.approval?.expiresAtMs ?? null) : null)
   set(state, 'deadline', path, deadlineMs === null || step.phase === 'escalated' ? null : step.readyAtMs + deadlineMs)
 }

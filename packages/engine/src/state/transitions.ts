@@ -53,6 +53,7 @@ export const enter = (state: RunState, step: StepState, phase: Phase): void => {
   if (to) state.counts[to] += 1
   if (step.phase === 'scheduled' && phase !== 'scheduled') state.outChanges.set(step.path, null)
   if (step.waitsForRoom) leaveRoom(state, step)
+  if (phase !== 'waiting') step.callback = null
   step.phase = phase
   state.nudged.delete(step.path)
   state.agenda.add(step.path)
@@ -150,6 +151,7 @@ export const standIn = (state: RunState, step: StepState, path: string, cause: F
 const cut = (state: RunState, step: StepState, atMs: number): void => {
   if (openCase(step)) state.cutCases += 1
   if (step.phase === 'scheduled') state.outChanges.set(step.path, null)
+  step.callback = null
   step.phase = 'cancelled'
   step.endedAtMs = atMs
   step.endSeq = state.version

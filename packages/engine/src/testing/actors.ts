@@ -1,6 +1,6 @@
 // actors: what workers, children and people of a seeded world do next with what is open in a play. With a fate they
 // answer by path alone, and only the order of things is left to chance.
-import type { Command, Failure, Json, Outcome, Task, Usage } from '@stepfleet/contracts'
+import type { CallbackAnswer, Command, Failure, Json, Outcome, Task, Usage } from '@stepfleet/contracts'
 import type * as Engine from '../index.ts'
 import type { Fate } from './fate.ts'
 import type { Answer } from './reference-values.ts'
@@ -73,6 +73,46 @@ const resultByFate = (fate: Fate, task: Task): Outcome['result'] => {
     : { status: 'failed', failure: failureOf(answer) }
 }
 
+/** A task that tells somebody of a callback. */
+export const isTelling = ({ kind, input }: Task): boolean =>
+  kind === 'tool' && 'value' in input && JSON.stringify(input.value).startsWith('{"tool":"callback"')
+
+/** Who is told may take it, and fail later on. */
+const resultOfTelling = (stage: Stage, task: Task): Outcome['result'] => {
+  const { fate } = stage.world
+  const result = fate ? resultByFate(fate, task) : resultByChance(stage, task)
+  return result.status === 'failed' && chance(stage, 0.5) ? result : { status: 'done', output: { value: null } }
+}
+
+const answerOf = (stage: Stage, path: string, attempt: number): CallbackAnswer => {
+  const { fate, odds } = stage.world
+  if (chance(stage, 0.1)) return { status: 'alive' }
+  const byChance: Answer = chance(stage, odds.fail)
+    ? { fail: { code: 'provider_error', class: chance(stage, odds.permanent) ? 'permanent' : 'transient' } }
+    : { ok: { called: path } }
+  const answer = fate ? fate.result(path, attempt, null) : byChance
+  if ('ok' in answer) return { status: 'completed', output: { value: answer.ok } }
+  const { code, class: of } = answer.fail
+  return { status: 'failed', code, class: of, message: 'it failed' }
+}
+
+/** Somebody outside answers an attempt whose token they have. */
+export const callbackOf = (stage: Stage, { path, attempt }: { path: string; attempt: number }): Command => ({
+  ...base(`callback/${path}.${attempt}/${stage.events.length}`),
+  type: 'callback',
+  path,
+  attempt,
+  startedAtMs: stage.state.startedAtMs,
+  answer: answerOf(stage, path, attempt),
+})
+
+/** An attempt that is waited for from outside; null: none is. */
+export const awaitedOf = (stage: Stage): { path: string; attempt: number } | null => {
+  const waiting = [...stage.state.steps.values()].filter(({ callback }) => callback !== null)
+  const step = waiting[Math.floor(stage.world.rng() * waiting.length)]
+  return step ? { path: step.path, attempt: step.attempts.at(-1)?.attempt ?? 1 } : null
+}
+
 /** A worker's answer to a task, or the task given back. */
 export const outcomeOf = (stage: Stage, task: Task): Command => {
   const { odds, fate, rng } = stage.world
@@ -84,9 +124,11 @@ export const outcomeOf = (stage: Stage, task: Task): Command => {
         retryAfterMs: Math.floor(rng() * 50),
         ...(fate || rng() < 0.5 ? {} : { reason: 'circuit_open' as const }),
       }
-    : fate
-      ? resultByFate(fate, task)
-      : resultByChance(stage, task)
+    : isTelling(task)
+      ? resultOfTelling(stage, task)
+      : fate
+        ? resultByFate(fate, task)
+        : resultByChance(stage, task)
   const outcome: Outcome = {
     path,
     attempt,

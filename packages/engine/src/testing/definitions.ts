@@ -63,10 +63,13 @@ const value = (rng: Rng, place: Place): Json => {
   return pick<Json>(rng, [one, { from: one }, [one, operand(rng, place)]])
 }
 
-const tool = (rng: Rng, place: Place): StepDefinition => ({
-  tool: pick(rng, ['read_tool', 'idempotent_tool', 'once_tool']),
-  with: { x: operand(rng, place) },
-})
+/** One in six is a callback: told of, or only handed over. */
+const toolOf = (rng: Rng, x: Json): { tool: string; with?: Record<string, Json> } => {
+  const kind = rng()
+  if (kind < 1 / 12) return { tool: 'callback' }
+  if (kind < 1 / 6) return { tool: 'callback', with: { url: 'https://x.example', body: { x } } }
+  return { tool: pick(rng, ['read_tool', 'idempotent_tool', 'once_tool']), with: { x } }
+}
 
 const child = (rng: Rng, place: Place): StepDefinition => {
   if (rng() < 0.3) return { run: 'other' }
@@ -82,12 +85,19 @@ const child = (rng: Rng, place: Place): StepDefinition => {
 const moreModels = (rng: Rng): { fallback?: string[] } =>
   maybe(rng, 0.3, () => ({ fallback: OTHERS.slice(0, pick(rng, [1, 2])) }))
 
+/** What an agent may use; `ask` is a callback. */
+const TOOLS = [
+  'read_tool',
+  'once_tool',
+  { name: 'ask', description: 'asks somebody outside', input: { type: 'object' }, tool: 'callback' },
+]
+
 const agent = (rng: Rng, place: Place): StepDefinition => ({
   agent: {
     model: MODEL,
     ...moreModels(rng),
     prompt: `do ${String(operand(rng, place))}`,
-    tools: ['read_tool', 'once_tool'],
+    tools: TOOLS,
     max_turns: pick(rng, [2, 6]),
   },
 })
@@ -123,7 +133,7 @@ const bodyOf = (maker: Maker, kind: Kind, place: Place): StepDefinition => {
     case 'steps':
       return block(maker, place)
     case 'tool':
-      return tool(rng, place)
+      return toolOf(rng, operand(rng, place))
   }
 }
 
@@ -164,7 +174,7 @@ const onFailureOf = (rng: Rng): NonNullable<StepDefinition['on_failure']> =>
 const compensationOf = (rng: Rng, place: Place): NonNullable<StepDefinition['compensate']> => {
   const x = rng() < 0.6 ? wrap('output') : operand(rng, place)
   if (rng() < 0.25) return { run: { workflow: 'undo', input: { x } } }
-  return { tool: pick(rng, ['read_tool', 'idempotent_tool', 'once_tool']), with: { x } }
+  return toolOf(rng, x)
 }
 
 /** What is done in place of a step. */
@@ -172,10 +182,10 @@ const fallbackOf = (rng: Rng, place: Place): NonNullable<StepDefinition['fallbac
   const x = operand(rng, place)
   return pick<() => NonNullable<StepDefinition['fallback']>>(rng, [
     () => ({ value: x }),
-    () => ({ tool: pick(rng, ['read_tool', 'idempotent_tool', 'once_tool']), with: { x } }),
+    () => toolOf(rng, x),
     () => ({ run: { workflow: 'other', input: { x } } }),
     () => ({ llm: { model: MODEL, prompt: 'instead' } }),
-    () => ({ agent: { model: MODEL, prompt: 'instead', tools: ['read_tool', 'once_tool'] } }),
+    () => ({ agent: { model: MODEL, prompt: 'instead', tools: TOOLS } }),
   ])()
 }
 
@@ -276,7 +286,7 @@ export const answerTurn = (path: string): Json => {
   return {
     content: [],
     text: '',
-    toolUses: turn === 1 ? [use('a', 'read_tool'), use('b', 'once_tool')] : [use('c', 'read_tool')],
+    toolUses: turn === 1 ? [use('a', 'read_tool'), use('b', 'once_tool')] : [use('c', 'ask')],
   }
 }
 

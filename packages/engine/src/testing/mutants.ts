@@ -100,6 +100,17 @@ export const LAW_MUTANTS: readonly Mutant[] = [
     ],
   },
   {
+    law: 'callbacks_are_answered',
+    without: 'the wait for the outside, once it was told',
+    patches: [
+      {
+        file: 'accept/outcome.ts',
+        from: "if (waitMs !== null && outcome.result.status === 'done') {",
+        to: "if (waitMs !== null && waitMs < 0 && outcome.result.status === 'done') {",
+      },
+    ],
+  },
+  {
     law: 'needs_come_first',
     without: 'the wait for what is needed',
     patches: [
@@ -320,6 +331,17 @@ export const REFERENCE_MUTANTS: readonly Mutant[] = [
         file: 'accept/child.ts',
         from: 'else settleFailure(turn, path, failureOf(child, result))',
         to: 'else finishStep(turn, step, { value: null })',
+      },
+    ],
+  },
+  {
+    law: 'callback',
+    without: 'the failure that is told from outside',
+    patches: [
+      {
+        file: 'accept/callback.ts',
+        from: "if (answer.status === 'failed') fail(turn, step, answer)",
+        to: "if (answer.status === 'failed') complete(turn, step, record, { status: 'completed', output: { value: null } })",
       },
     ],
   },

@@ -4,10 +4,13 @@
 import type { Command, Event, Json, Payload, Task, ToolManifest } from '@stepfleet/contracts'
 import type * as Engine from '../index.ts'
 import {
+  awaitedOf,
   base,
+  callbackOf,
   cancelOf,
   chance,
   childOf,
+  isTelling,
   lossOf,
   NS,
   type Odds,
@@ -182,8 +185,16 @@ const step = (play: Play): boolean => {
     if (command) play.give(command)
   }
   if (play.children.length > 0 && (play.out.length === 0 || chance(play, 0.3))) return raise(play)
+  if (chance(play, 0.3) && callBack(play)) return true
   if (play.out.length > 0) return work(play)
   return pass(play)
+}
+
+/** Somebody outside answers a callback; false: none is open. */
+const callBack = (play: Play): boolean => {
+  const awaited = awaitedOf(play)
+  if (awaited) deliver(play, callbackOf(play, awaited))
+  return awaited !== null
 }
 
 /** Gives a command now or later, and perhaps twice. */
@@ -206,6 +217,8 @@ const work = (play: Play): boolean => {
   play.nowMs += Math.floor(play.world.rng() * 3)
   const task = draw(play, play.out)
   if (!task) return true
+  // who was told may be faster than the worker that told
+  if (isTelling(task) && chance(play, 0.2)) play.give(callbackOf(play, task))
   const loss = lossOf(play, task)
   deliver(play, loss ?? outcomeOf(play, task))
   // a worker that was taken for dead may answer all the same
@@ -220,6 +233,8 @@ const pass = (play: Play): boolean => {
     for (const command of play.pending.splice(0)) play.give(command)
     return true
   }
+  // time goes on only when nobody answers: by fate somebody always does
+  if ((play.world.fate || chance(play, 0.7)) && callBack(play)) return true
   const signal = wake === null || play.world.fate || chance(play, 0.5) ? signalOf(play) : null
   const command = operatorOf(play) ?? signal
   if (command) {

@@ -14,8 +14,11 @@ import {
 } from './reference-parts.ts'
 import { ANY, type Env, isMap, render } from './reference-values.ts'
 
+/** Tools of random definitions whose answer comes from outside; `ask` is an agent's. */
+const CALLBACKS: ReadonlySet<string> = new Set(['callback', 'ask'])
+
 /** Random definitions name their tools by their effect. */
-export const effectOf = (tool: string): string => tool.replace('_tool', '')
+export const effectOf = (tool: string): string => (CALLBACKS.has(tool) ? 'idempotent' : tool.replace('_tool', ''))
 
 /** As declared; a declared retry says no more than that there is one. */
 export const attemptsOf = ({ retry }: StepDefinition): number | undefined => retry && (retry.attempts ?? 5)
@@ -52,9 +55,11 @@ export const child = (m: Machine, path: string, run: NonNullable<StepDefinition[
 
 /** One tool use: the model reads of its failure, unless it may have happened and must not happen again. */
 const toolUse = (m: Machine, path: string, use: Json): void => {
-  const effect = effectOf(isMap(use) ? String(use.name) : '')
+  const name = isMap(use) ? String(use.name) : ''
+  const effect = effectOf(name)
   const asks = (raw: Failed): boolean => !raw.decided && (effect === 'once' || raw.cause.class === 'ambiguous')
-  const given = isMap(use) ? (use.input ?? null) : null
+  // who answers from outside is told nothing here
+  const given = isMap(use) && !CALLBACKS.has(name) ? (use.input ?? null) : null
   record(
     m,
     path,

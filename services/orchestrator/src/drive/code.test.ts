@@ -152,6 +152,38 @@ describe('a code workflow', () => {
     }
   })
 
+  it('waits for callbacks as a graph does', async () => {
+    await world.startEngine()
+    await submitCode(`
+      const job = await run.tool('print', { tool: 'callback', with: { url: 'https://shop.example', body: { n: input } } })
+      return run.tool('sign', { tool: 'callback', timeout: '1h' }).then((name) => [job, name])`)
+    const answer = async (path: string, output: Json): Promise<void> => {
+      await eventually(
+        async () => {
+          await work(withInput)
+          return (await journal('r1')).some(
+            (event) => 'path' in event && event.path === path && /^callback\.(told|opened)$/.test(event.type),
+          )
+        },
+        { timeoutMs: 20_000, what: `${path} to wait` },
+      )
+      const [started] = await journal('r1')
+      await world.store.send({
+        ...{ type: 'callback', id: `answer-${path}`, ns: NS, run: 'r1', by: { kind: 'caller', id: 'callback' } },
+        ...{
+          path,
+          attempt: 1,
+          startedAtMs: started?.atMs ?? 0,
+          answer: { status: 'completed', output: { value: output } },
+        },
+      })
+    }
+    await answer('print', { job: 7 })
+    await answer('sign', 'Ada')
+    await ended('r1', 'completed')
+    expect((await ofType('r1', 'run.completed'))[0]?.output).toEqual({ value: [{ job: 7 }, 'Ada'] })
+  })
+
   it('waits for signals, times, people and children as a graph does', async () => {
     await world.startEngine()
     const child = JSON.stringify({

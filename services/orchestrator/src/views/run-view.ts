@@ -13,6 +13,7 @@ import {
   type RunState,
   type StepState,
 } from '@stepfleet/engine'
+import { callbackToken } from '@stepfleet/runtime'
 import type { Amount, FleetBudgets, Spend } from '../budgets/port.ts'
 import type { Plans } from '../drive/plans.ts'
 import { type LoadedRun, loadRun } from '../drive/runs.ts'
@@ -25,6 +26,13 @@ export interface ViewDeps {
   plans: Plans
   tools(): Promise<ReadonlyMap<string, ToolManifest>>
   budgets: Pick<FleetBudgets, 'ofRun'>
+  /** What tokens of callbacks are signed with. */
+  callbackSecret(): Promise<string>
+}
+
+interface ViewContext extends WhyContext {
+  /** null: nothing waits for a callback. */
+  secret: string | null
 }
 
 const add = (sum: Cost, more: Cost): void => {
@@ -73,10 +81,19 @@ const servedBy = ({ state }: WhyContext, step: StepState): string | null => {
 
 type Load = (payload: Payload | null) => Promise<Json>
 
-const stepView = async (context: WhyContext, step: StepState, cost: Cost, load: Load): Promise<StepView> => {
+/** Whoever is shown the run may hand the token over. */
+const callbackOf = ({ state, secret }: ViewContext, { path, callback, attempts }: StepState): StepView['callback'] => {
+  const attempt = attempts.at(-1)?.attempt
+  if (callback === null || secret === null || attempt === undefined) return undefined
+  const { ns, run, startedAtMs } = state
+  return { token: callbackToken(secret, { ns, run, startedAtMs, path, attempt }), ...callback }
+}
+
+const stepView = async (context: ViewContext, step: StepState, cost: Cost, load: Load): Promise<StepView> => {
   const out = context.out.get(step.path)
   const attempts = attemptViews(step)
   const last = attempts.at(-1)
+  const callback = callbackOf(context, step)
   return {
     path: step.path,
     parent: step.parent,
@@ -96,6 +113,7 @@ const stepView = async (context: WhyContext, step: StepState, cost: Cost, load: 
     case: step.case?.id ?? (step.approval && !step.approval.given ? step.approval.case : null),
     ...(step.fallback ? { fallback: step.fallback } : {}),
     ...(step.answer && !isEnded(step) ? { answer: await load(step.answer) } : {}),
+    ...(callback ? { callback } : {}),
     ...(step.opening?.kind === 'run' ? { child: step.opening.run } : {}),
   }
 }
@@ -160,13 +178,15 @@ export const viewRun = async (deps: ViewDeps, ns: string, run: string): Promise<
   const head = await deps.store.head(ns, run)
   const loaded = head && (await loadRun(deps, ns, run))
   if (!head || !loaded) return null
-  const [out, tools, nowMs, spend] = await Promise.all([
+  const isAwaited = [...loaded.state.steps.values()].some(({ callback }) => callback !== null)
+  const [out, tools, nowMs, spend, secret] = await Promise.all([
     deps.store.out(ns, run),
     deps.tools(),
     deps.store.now(),
     loaded.state.budget ? deps.budgets.ofRun(ns, run) : null,
+    isAwaited ? deps.callbackSecret() : null,
   ])
-  const context = { plan: loaded.plan, state: loaded.state, out, tools, nowMs }
+  const context = { plan: loaded.plan, state: loaded.state, out, tools, nowMs, secret }
   return assemble({ head, loaded, context, spend }, (payload) => loadPayload(deps.store, loaded, payload))
 }
 
@@ -178,7 +198,7 @@ const loadPayload = async (store: Store, { ns, run }: LoadedRun, payload: Payloa
 interface Assembled {
   head: RunHead
   loaded: LoadedRun
-  context: WhyContext
+  context: ViewContext
   /** null: the run has no budget. */
   spend: Spend | null
 }

@@ -1,5 +1,4 @@
 // why: what a step waits for, in words for a tired person.
-
 import type { OutEntry, ToolManifest } from '@stepfleet/contracts'
 import { innerPath, type Plan, parsePath, type RunState, type StepState } from '@stepfleet/engine'
 
@@ -10,8 +9,6 @@ export interface WhyContext {
   tools: ReadonlyMap<string, ToolManifest>
   nowMs: number
 }
-
-const BUILT_IN_TOOLS: ReadonlySet<string> = new Set(['http'])
 
 /** `in 8 s`, `in 3 min`, `now`. */
 const inWords = (ms: number): string => {
@@ -34,6 +31,10 @@ const whyWaiting = ({ nowMs, plan, state }: WhyContext, step: StepState): string
     const what = step.approval.gate ? 'a person must approve it before it runs' : 'approval asked'
     return `${what}, ${since(step.approval.askedAtMs)}`
   }
+  if (step.callback) {
+    const { sinceMs, untilMs } = step.callback
+    return `waits for a callback ${since(sinceMs)}, until ${new Date(untilMs).toISOString()}`
+  }
   if (step.opening?.kind === 'wait') return `ends ${inWords(step.opening.untilMs - nowMs)}`
   if (step.opening?.kind === 'signal') return `signal ${step.opening.name} has not come, ${since(step.readyAtMs)}`
   if (step.opening?.kind === 'run') return `child run ${step.opening.run} has not ended, ${since(step.readyAtMs)}`
@@ -49,7 +50,7 @@ const whyScheduled = ({ out, tools }: WhyContext, step: StepState): string | nul
   if (out.get(step.path)?.worker) return null
   const { tool } = step
   const isModule = step.queue?.endsWith('tool.module') === true
-  if (tool !== null && isModule && !BUILT_IN_TOOLS.has(tool) && !tools.has(tool)) return `no worker serves tool ${tool}`
+  if (tool !== null && isModule && !tools.has(tool)) return `no worker serves tool ${tool}`
   return `waits in queue ${step.queue ?? ''} for a free worker`
 }
 

@@ -177,22 +177,26 @@ const refusalText = (response: EgressResponse): string => {
 }
 
 /**
- * Sends the request and answers `{ status, headers, body }`.
- * @throws TaskFailure, TakenBefore, or an error of the egress
+ * Says of what fails once a server took the request, and sent us elsewhere for its result, that it may have happened: what is
+ * asked for its result must not make it happen again.
  */
-export const callHttp = async (egress: Egress, call: HttpCall): Promise<Json> => {
+const onceTaken = async <T>({ effect }: HttpCall, send: (onTaken: () => void) => Promise<T>): Promise<T> => {
   let taken = false
   try {
-    return await exchange(egress, call, () => {
+    return await send(() => {
       taken = true
     })
   } catch (error) {
-    // by all that is known it has happened: what is asked for its result must not make it happen again
-    throw taken && call.effect === 'once' ? new TakenBefore(error) : error
+    throw taken && effect === 'once' ? new TakenBefore(error) : error
   }
 }
 
-const exchange = async (egress: Egress, call: HttpCall, onTaken: () => void): Promise<Json> => {
+interface Answered {
+  response: EgressResponse
+  what: string
+}
+
+const exchange = async (egress: Egress, call: HttpCall, onTaken: () => void): Promise<Answered> => {
   const input = parseInput(call.input)
   const { method } = input
   const url = urlOf(input)
@@ -212,12 +216,26 @@ const exchange = async (egress: Egress, call: HttpCall, onTaken: () => void): Pr
     const refusal = { what, status: response.status, retryAfter, body: refusalText(response) }
     throw new TaskFailure(refusalFailure(refusal, Date.now()))
   }
-  const kept = KEPT_HEADERS.flatMap((name) => {
-    const value = response.headers[name]
-    return value === undefined ? [] : [[name, value] as const]
-  })
-  return { status: response.status, headers: Object.fromEntries(kept), body: bodyOf(response, what) }
+  return { response, what }
 }
+
+/**
+ * Sends the request; its answer is one of success.
+ * @throws TaskFailure, TakenBefore, or an error of the egress
+ */
+export const sendHttp = (egress: Egress, call: HttpCall): Promise<Answered> =>
+  onceTaken(call, (onTaken) => exchange(egress, call, onTaken))
+
+/** Sends the request and answers `{ status, headers, body }`. Throws as `sendHttp`. */
+export const callHttp = (egress: Egress, call: HttpCall): Promise<Json> =>
+  onceTaken(call, async (onTaken) => {
+    const { response, what } = await exchange(egress, call, onTaken)
+    const kept = KEPT_HEADERS.flatMap((name) => {
+      const value = response.headers[name]
+      return value === undefined ? [] : [[name, value] as const]
+    })
+    return { status: response.status, headers: Object.fromEntries(kept), body: bodyOf(response, what) }
+  })
 
 /** The part of a URL that is there before any secret; with a whole host in it, or null. */
 const visibleUrl = (url: Json | undefined): string | null => {

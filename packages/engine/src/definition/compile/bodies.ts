@@ -15,6 +15,7 @@ import type {
 import {
   DEFAULT_MAX_IDENTICAL,
   DEFAULT_MAX_TURNS,
+  DEFAULT_TIMEOUT_MS,
   durationMs,
   retryOfTool,
   retryPolicy,
@@ -91,6 +92,12 @@ const actionOf = (context: Context, entry: Exclude<ToolEntry, string>): AgentToo
   return { kind: 'tool', tool: entry.tool, with: template(context, entry.with ?? {}, WITH) }
 }
 
+/** Null: that of the tool itself, or of all tools. */
+const timeoutOf = ({ tool, timeout }: { tool: string; timeout?: string | undefined }): number | null => {
+  if (timeout !== undefined) return durationMs(timeout)
+  return tool === 'callback' ? DEFAULT_TIMEOUT_MS.callback : null
+}
+
 const agentTool = (context: Context, entry: ToolEntry): AgentTool => {
   if (typeof entry === 'string') return moduleTool(entry)
   const { name, description, input } = entry
@@ -103,7 +110,7 @@ const agentTool = (context: Context, entry: ToolEntry): AgentTool => {
     declared,
     effect,
     gate: entry.gate ?? false,
-    timeoutMs: entry.timeout === undefined ? null : durationMs(entry.timeout),
+    timeoutMs: timeoutOf(entry),
     retry: known ? retryPolicy(entry.retry, context.defaults?.retry, effect, retryOfTool(entry.tool)) : null,
   }
 }

@@ -1,5 +1,12 @@
 // What holds where a definition says nothing: retries, timeouts, effects.
-import { type Effect, type Json, LIMITS, parseDurationMs, type RetryDefinition } from '@stepfleet/contracts'
+import {
+  BUILT_IN_TOOLS,
+  type Effect,
+  type Json,
+  LIMITS,
+  parseDurationMs,
+  type RetryDefinition,
+} from '@stepfleet/contracts'
 import { holdsExpression } from '../../expressions/scan.ts'
 import type { RetryPolicy } from '../plan.ts'
 
@@ -17,10 +24,15 @@ export const DEFAULT_RETRY: RetryPolicy = {
 export const MODULE_RETRY: RetryPolicy = { ...DEFAULT_RETRY, initialMs: 200, maxMs: 10_000 }
 /** Where a tool's name says which policy holds for it. */
 export const retryOfTool = (tool: string | undefined): RetryPolicy =>
-  tool === undefined || tool === 'http' ? DEFAULT_RETRY : MODULE_RETRY
+  tool === undefined || BUILT_IN_TOOLS.has(tool) ? DEFAULT_RETRY : MODULE_RETRY
 
-/** Of one attempt, milliseconds. A model may think for minutes; an agent's is that of one model call. */
-export const DEFAULT_TIMEOUT_MS = { llm: 600_000, agent: 600_000, tool: 60_000 } as const
+/**
+ * Of one attempt, milliseconds. A model may think for minutes; an agent's is that of one model call; who answers a
+ * callback may be a person of another company.
+ */
+export const DEFAULT_TIMEOUT_MS = { llm: 600_000, agent: 600_000, tool: 60_000, callback: 86_400_000 } as const
+/** Of telling somebody of a callback: one HTTP call. */
+export const TELL_TIMEOUT_MS = DEFAULT_TIMEOUT_MS.tool
 
 export const DEFAULT_MAX_TURNS = 20
 /** A model that asks for the same so often in a row does not get on. */
@@ -83,5 +95,7 @@ export interface ToolUse {
 /** As declared, else by method for `http`; null for a module tool, whose manifest says. */
 export const toolEffect = (use: ToolUse): Effect | null => {
   if (use.effect !== undefined) return use.effect
+  // who is told gets the effect key
+  if (use.tool === 'callback') return 'idempotent'
   return use.tool === 'http' ? httpEffect(use.with?.method) : null
 }

@@ -66,6 +66,7 @@ const timeoutOf = (step: StepDefinition, defaults: Definition['defaults']): numb
   const said = step.timeout ?? defaults?.timeout
   if (said !== undefined) return durationMs(said)
   if (step.llm) return DEFAULT_TIMEOUT_MS.llm
+  if (step.tool === 'callback') return DEFAULT_TIMEOUT_MS.callback
   return step.agent ? DEFAULT_TIMEOUT_MS.agent : DEFAULT_TIMEOUT_MS.tool
 }
 

@@ -1,27 +1,12 @@
 // Checks of the bodies of steps: models, tools and their effects, agents, waits, signals.
-import { type Definition, type Json, nearest, parseDurationMs, type StepDefinition } from '@stepfleet/contracts'
+import { type Definition, parseDurationMs, type StepDefinition } from '@stepfleet/contracts'
 import { holdsExpression } from '../../expressions/scan.ts'
 import { type ToolUse, toolEffect } from '../compile/defaults.ts'
+import { checkBuiltIn, checkNamed } from './built-in-tools.ts'
 import type { Findings, Path } from './findings.ts'
 import { checkModel } from './models.ts'
 import { checkSchema } from './schemas.ts'
 import type { Spot } from './spots.ts'
-
-const HTTP_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
-
-/** What the worker's own check takes (services/tool-worker/src/tools/http.ts). */
-const HTTP_FIELDS = ['url', 'method', 'query', 'headers', 'body', 'expect']
-
-const checkHttp = (input: Record<string, Json> | undefined, path: Path, findings: Findings): void => {
-  for (const field of Object.keys(input ?? {})) {
-    if (HTTP_FIELDS.includes(field)) continue
-    findings.error([...path, 'with', field], 'unknown_field', `http takes no \`${field}\``, nearest(field, HTTP_FIELDS))
-  }
-  if (input?.url === undefined) findings.error([...path, 'with', 'url'], 'missing_field', 'an http tool needs a `url`')
-  const method = input?.method
-  if (typeof method !== 'string' || holdsExpression(method) || HTTP_METHODS.includes(method.toUpperCase())) return
-  findings.error([...path, 'with', 'method'], 'invalid_value', 'no HTTP method', nearest(method, HTTP_METHODS))
-}
 
 interface GatedTool extends ToolUse {
   gate?: boolean | undefined
@@ -56,7 +41,7 @@ type ToolStep = Pick<StepDefinition, 'tool' | 'with' | 'effect' | 'gate' | 'retr
 const checkTool = (definition: Definition, step: ToolStep, path: Path, findings: Findings): void => {
   if (step.tool === undefined) return
   const use = { tool: step.tool, with: step.with, effect: step.effect, gate: step.gate }
-  if (step.tool === 'http') checkHttp(step.with, path, findings)
+  checkBuiltIn(step.tool, step.with, path, findings)
   checkEffect(definition, use, path, findings)
   checkRetry(use, step.retry, path, findings)
 }
@@ -83,6 +68,7 @@ const checkAgentTools = (definition: Definition, agent: Agent, path: Path, findi
     names.add(name)
     if (typeof entry === 'string') {
       checkEffect(definition, { tool: entry }, at, findings)
+      checkNamed(entry, at, findings)
       continue
     }
     checkSchema(entry.input, [...at, 'input'], findings)
@@ -90,7 +76,7 @@ const checkAgentTools = (definition: Definition, agent: Agent, path: Path, findi
       findings.error([...at, 'input', 'type'], 'invalid_schema', "a tool's input is an object", 'object')
     }
     if (!('tool' in entry)) continue
-    if (entry.tool === 'http') checkHttp(entry.with, at, findings)
+    checkBuiltIn(entry.tool, entry.with, at, findings)
     checkEffect(definition, entry, at, findings)
     checkRetry(entry, entry.retry, at, findings)
   }
@@ -143,9 +129,9 @@ const checkUndo = (step: StepDefinition, path: Path, findings: Findings): void =
   const { compensate } = step
   if (!compensate) return
   const at = [...path, 'compensate']
-  if (compensate.tool === 'http') checkHttp(compensate.with, at, findings)
   if (compensate.llm) checkLlm(compensate.llm, at, findings)
   if (compensate.tool === undefined) return
+  checkBuiltIn(compensate.tool, compensate.with, at, findings)
   checkRetry(
     { tool: compensate.tool, with: compensate.with, effect: compensate.effect },
     compensate.retry,

@@ -22,7 +22,7 @@ const placesOf = (root: Json, from: Path, pattern: readonly string[]): Path[] =>
 
 /** Places of tool names in a step; some tools of the format are not built yet. */
 const TOOL_PLACES = ['tool', 'compensate.tool', 'fallback.tool', 'agent.tools.*.tool', 'fallback.agent.tools.*.tool']
-const UNBUILT_TOOL = /^(callback|shell|mcp([./:].*)?)$/
+const UNBUILT_TOOL = /^(shell|mcp([./:].*)?)$/
 
 const refuseTools = (root: Json, step: Path, findings: Findings): void => {
   for (const place of TOOL_PLACES) {
@@ -30,7 +30,7 @@ const refuseTools = (root: Json, step: Path, findings: Findings): void => {
       const value = valueAt(root, path)
       // it keeps its name, or its step would seem to have no kind
       if (typeof value !== 'string' || !UNBUILT_TOOL.test(value)) continue
-      findings.error(path, 'not_supported_yet', 'this tool is not built yet; `http` and module tools are')
+      findings.error(path, 'not_supported_yet', 'this tool is not built yet; `http`, `callback` and module tools are')
     }
   }
 }

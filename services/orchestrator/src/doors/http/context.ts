@@ -30,6 +30,8 @@ export interface HttpDoorDeps {
   viewRun(ns: string, run: string): Promise<RunView | null>
   fleet(): Promise<FleetView>
   forceCircuit(dependency: string, force: ForceCircuit): Promise<CircuitView>
+  /** What tokens of callbacks are signed with. */
+  callbackSecret(): Promise<string>
   /** Module tools that workers have published, by name. */
   toolManifests(): Promise<ReadonlyMap<string, ToolManifest>>
   /** What budgets in dollars go by; undefined: the prices of this release. */

@@ -1,6 +1,7 @@
 // Definitions at the door: everything registration checks, beyond what the engine's `validate` knows.
 import {
   allSteps,
+  BUILT_IN_TOOLS,
   type Definition,
   defaultPrices,
   type Json,
@@ -97,7 +98,7 @@ export const createDefinitions = (schemas: SchemaChecks, prices: PriceList = def
 /** A warning for each module tool that no worker serves now: it may come later, or be a slip of the pen. */
 export const unknownTools = (definition: Definition, manifests: ReadonlyMap<string, ToolManifest>): ProblemError[] => {
   const warn = (path: string, tool: string): ProblemError[] => {
-    if (tool === 'http' || manifests.has(tool)) return []
+    if (BUILT_IN_TOOLS.has(tool) || manifests.has(tool)) return []
     const guess = nearest(tool, manifests.keys())
     return [
       {

@@ -28,6 +28,7 @@ import { validatorCompiler } from './plumbing/validate.ts'
 import { problemOf, rejectionOf } from './problems.ts'
 import { runRoutes, submitRoutes } from './runs.ts'
 import { stepRoutes } from './steps.ts'
+import { taskRoutes } from './tasks.ts'
 import { workflowRoutes } from './workflows.ts'
 
 /** A step path has at most 512 characters, each at most three when encoded. */
@@ -48,6 +49,7 @@ const contextOf = (deps: HttpDoorDeps, closing: AbortSignal): HttpContext => {
     viewRun: (ns, run) => within(deps.viewRun(ns, run), VIEW_LIMIT_MS),
     fleet: () => within(deps.fleet(), CALL_LIMIT_MS),
     forceCircuit: (dependency, force) => within(deps.forceCircuit(dependency, force), CALL_LIMIT_MS),
+    callbackSecret: () => within(deps.callbackSecret(), CALL_LIMIT_MS),
     toolManifests: () => within(deps.toolManifests(), CALL_LIMIT_MS),
     schemas,
     definitions: createDefinitions(schemas, deps.prices),
@@ -94,6 +96,7 @@ const apiRoutes = (app: FastifyInstance, context: HttpContext): void => {
       runRoutes(api, context)
       commandRoutes(api, context)
       stepRoutes(api, context)
+      taskRoutes(api, context)
       fleetRoutes(api, context)
       // only what people write by hand may be YAML
       api.register(async (inner) => {

@@ -85,6 +85,7 @@ describe('the OpenAPI page', () => {
       (verb) => `POST /v1/runs/{id}/steps/{path}/${verb}`,
     )
     const run = ['cancel', 'pause', 'resume', 'budget', 'signals/{name}'].map((verb) => `POST /v1/runs/{id}/${verb}`)
+    const tasks = ['complete', 'fail', 'heartbeat'].map((verb) => `POST /v1/tasks/{token}/${verb}`)
     const reads = ['', '/journal', '/result'].map((what) => `GET /v1/runs/{id}${what}`)
     const workflows = [
       'GET /v1/workflows',
@@ -97,7 +98,9 @@ describe('the OpenAPI page', () => {
       ...['GET /healthz', 'GET /readyz'],
     ]
     const writes = ['POST /v1/workflows', 'POST /v1/workflows/validate', 'POST /v1/runs', 'POST /v1/runs/batch']
-    expect(listed).toEqual([...steps, ...run, ...reads, ...workflows, ...fleet, ...writes, 'GET /v1/runs'].sort())
+    expect(listed).toEqual(
+      [...steps, ...run, ...tasks, ...reads, ...workflows, ...fleet, ...writes, 'GET /v1/runs'].sort(),
+    )
   })
 
   test('says which bodies may be YAML, and that a run has any output', async () => {

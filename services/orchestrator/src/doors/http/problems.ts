@@ -14,6 +14,7 @@ const TITLES: Record<ProblemCode, string> = {
   unknown_run: 'No such run',
   unknown_step: 'No such step',
   unknown_case: 'No such case',
+  unknown_token: 'No such token',
   method_not_allowed: 'The address does not take this method',
   payload_too_large: 'Too large',
   unsupported_media_type: 'The content type is not supported',

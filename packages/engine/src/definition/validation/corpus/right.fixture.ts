@@ -28,6 +28,12 @@ export const wholeLanguage = (): Json =>
             tools: [
               { ...tool, name: 'look', tool: 'http', with: { url: '${{ args.url }}' }, effect: 'read' },
               { ...tool, name: 'child', run: { workflow: 'other@2', input: { q: '${{ args.q }}' } } },
+              {
+                ...tool,
+                name: 'shop',
+                tool: 'callback',
+                with: { url: 'https://x/${{ args.q }}', body: '${{ args }}' },
+              },
               { ...tool, name: 'person', approval: { show: '${{ args }}' } },
             ],
           },

@@ -25,13 +25,11 @@ export const UNBUILT: Case[] = [
     definition: steps({
       a: { tool: 'shell' },
       b: { tool: 'mcp.files' },
-      c: { tool: 'callback' },
       d: { tool: 'mail', compensate: { tool: 'shell' } },
     }),
     errors: [
       ['steps.a.tool', 'not_supported_yet'],
       ['steps.b.tool', 'not_supported_yet'],
-      ['steps.c.tool', 'not_supported_yet'],
       ['steps.d.compensate.tool', 'not_supported_yet'],
     ],
   },

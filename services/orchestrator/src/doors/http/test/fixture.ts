@@ -53,6 +53,9 @@ export const ASK: Json = {
   },
 }
 
+/** What tokens of callbacks are signed with. */
+export const SECRET = 'a-secret-of-the-fleet'
+
 const NO_COST = { microUsd: 0, inputTokens: 0, outputTokens: 0, calls: 0, unpricedCalls: 0, scripted: false }
 
 export interface TestDoor {
@@ -147,6 +150,7 @@ export const openDoor = async (options: DoorOptions = {}): Promise<TestDoor> => 
     },
     fleet: options.fleet ?? (async () => ({ workers: [], engines: [], queues: [], circuits: [] })),
     forceCircuit: options.forceCircuit ?? (() => Promise.reject(new Error('not used here'))),
+    callbackSecret: async () => SECRET,
     toolManifests: async () => options.tools ?? new Map(),
     publisher: { depth: async () => ({ waiting: 3, active: 1, oldestAgeMs: 20 }) },
     config: { ROLE: 'api', STEPFLEET_HOST: '127.0.0.1', ESCALATION_URL: undefined, env: {}, ...options.config },
