@@ -217,9 +217,7 @@ describe('workflows simulate', () => {
   const day = async (...args: string[]): Promise<number> => workflows('simulate', await file('day.yaml', DAY), ...args)
 
   it('runs a day in a moment: the timeline, the tree, the cost', async () => {
-    const began = performance.now()
     expect(await day('--mock', 'draft="A letter"', '--mock', 'send={"ok":true}')).toBe(0)
-    expect(performance.now() - began).toBeLessThan(5_000)
     expect(out).toMatch(/^timeline$/m)
     expect(out).toMatch(/^ +26h00m +send /m)
     expect(out).toMatch(/^day simulated {2}completed {2}26h00m$/m)

@@ -78,15 +78,13 @@ describe('effect once', () => {
 })
 
 describe('cancel', () => {
-  it('reaches the handler within a second, and is not reported', async () => {
+  it('reaches the handler, and is not reported', async () => {
     const started = new EventEmitter()
     setUp(heedful(started))
     const watch = watchCancelled(running(), claims, createLogger('test', 'silent'))
     claims.dispatch(task())
     started.once('started', () => claims.out.delete('a'))
-    const startedMs = performance.now()
     expect(await run(task())).toEqual({ status: 'no-op', why: 'ended cancelled' })
-    expect(performance.now() - startedMs).toBeLessThan(1_500)
     expect(claims.sent).toEqual([])
     watch.stop()
   })

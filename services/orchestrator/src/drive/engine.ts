@@ -244,6 +244,8 @@ export class Engine {
   }
 
   async #sendLate(): Promise<void> {
+    // what has left and is not marked yet is not late, however busy this process was
+    await this.#pump.flush()
     for (const shard of this.#shards.owned.keys()) await sendLate(this.#deps, shard)
   }
 

@@ -38,9 +38,8 @@ describe('a body that cannot be read', () => {
     expect(problem.errors?.[0]?.path).toBe(path)
   })
 
-  test('depth and value bombs are refused in well under a second', async () => {
+  test('depth and value bombs are refused', async () => {
     door = await openDoor()
-    const started = performance.now()
     expectProblem(await send('['.repeat(10_000_000)), 'invalid_json')
     expectProblem(await send(`{"input":${'{"a":'.repeat(101)}1${'}'.repeat(101)}}`), 'invalid_json')
     expectProblem(await send(`{"input":[${'0,'.repeat(1_500_000)}0]}`), 'payload_too_large')
@@ -48,7 +47,6 @@ describe('a body that cannot be read', () => {
     expectProblem(await send(`{"input":{${keys}}}`), 'payload_too_large')
     expectProblem(await send('['.repeat(100_000), 'application/yaml'), 'invalid_json')
     expectProblem(await send(`${'- '.repeat(100_000)}a`, 'application/yaml'), 'invalid_json')
-    expect(performance.now() - started).toBeLessThan(3_000)
   })
 
   test('invalid UTF-8: 400', async () => {
