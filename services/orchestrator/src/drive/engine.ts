@@ -1,7 +1,6 @@
 // The engine's life: own shards, read their mailboxes, judge, append, publish; ring due times, hand in the claims of
 // dead workers, send what is late. Everything here may be killed at any line.
 import { hostname } from 'node:os'
-import { setImmediate as turnOver } from 'node:timers/promises'
 import type { CodeHost } from '@stepfleet/code-workflows'
 import { type EngineInfo, FLEET, type ToolManifest, toolManifestSchema } from '@stepfleet/contracts'
 import type { Spending } from '@stepfleet/engine'
@@ -141,7 +140,6 @@ export class Engine {
     await this.#reading
     while (this.#pump.backlog > 0 || [...this.#shards.owned.keys()].some((shard) => !this.#pump.idle(shard)))
       await pause(5)
-    await this.#pump.flush()
     await this.#shards.releaseAll()
     await this.#options.redis.hdel(FLEET.engines, this.#options.id)
     await this.#options.redis.hdel(FLEET.beats, this.#options.id)
@@ -168,8 +166,6 @@ export class Engine {
           this.#due.sync(entry.atMs)
         }
         this.#pump.take(entries)
-        // what has come is judged and on its way before the next read is put together
-        await turnOver()
       } catch (error) {
         if (!this.#stopping) logger.warn({ err: error }, 'mailboxes could not be read; trying again')
         await pause(AFTER_ERROR_MS)
@@ -199,8 +195,6 @@ export class Engine {
 
   async #afterTaking(shard: number): Promise<void> {
     try {
-      // what the old entries have sent is not late
-      await this.#pump.flush()
       await sendLate(this.#deps, shard, 0)
       await pause(READ_BEATS_EVERY_MS * 2)
       await this.#losses.takeOver(shard)
@@ -244,8 +238,6 @@ export class Engine {
   }
 
   async #sendLate(): Promise<void> {
-    // what has left and is not marked yet is not late, however busy this process was
-    await this.#pump.flush()
     for (const shard of this.#shards.owned.keys()) await sendLate(this.#deps, shard)
   }
 

@@ -5,7 +5,6 @@ import { type Logger, type Publisher, withOwnSpan } from '@stepfleet/runtime'
 import type { Appended, Store } from '../store/port.ts'
 import { type Entry, isJob, type JudgeDeps, type Judged, judge } from './judge.ts'
 import type { Runs } from './runs.ts'
-import { SentMarks } from './sent-marks.ts'
 
 /** Commands of one run that go into one append. */
 const COMMANDS_PER_APPEND = 500
@@ -39,12 +38,10 @@ export class Pump {
   readonly #busy = new Map<string, number>()
   /** Entries that are in memory, by shard: a mailbox read again must not bring them twice. */
   readonly #known = new Map<number, Set<string>>()
-  readonly #marks: SentMarks
   #scheduled = false
 
   constructor(deps: PumpDeps) {
     this.#deps = deps
-    this.#marks = new SentMarks(deps.store, deps.logger)
   }
 
   /** Takes entries in; they are worked off in the background. */
@@ -275,7 +272,7 @@ export class Pump {
     if (shard !== undefined) setTimeout(() => this.#deps.reread(shard), AGAIN_MS)
   }
 
-  /** Publishes, and has it marked as sent. What fails to leave stays `unsent` and is published by the outbox. */
+  /** Publishes and marks as sent. What fails to leave stays `unsent` and is published by the outbox. */
   async publish(leaving: readonly Judged[], published?: Promise<void>): Promise<void> {
     const jobs = jobsOf(leaving)
     const count = leaving.reduce((sum, { outgoing }) => sum + outgoing.length, 0)
@@ -283,26 +280,16 @@ export class Pump {
     try {
       await (published ?? this.#deps.publisher.publish(jobs))
       if (count > jobs.length) await Promise.all(leaving.map((one) => this.#leave(one)))
+      const byShard = new Map<number, { ns: string; run: string; message: string }[]>()
+      for (const { run, append, entries } of leaving) {
+        const shard = entries[0]?.shard ?? 0
+        const sent = append.unsent.map((message) => ({ ns: run.ns, run: run.run, message }))
+        byShard.set(shard, [...(byShard.get(shard) ?? []), ...sent])
+      }
+      await Promise.all([...byShard].map(([shard, sent]) => this.#deps.store.sent(shard, sent)))
     } catch (error) {
       this.#deps.logger.warn({ err: error, messages: count }, 'messages did not leave; they stay unsent')
-      return
     }
-    await Promise.all(leaving.map((one) => this.#mark(one)))
-  }
-
-  /** An ended run's marks are written at once: a restart under its id must not meet them. */
-  async #mark({ run: { ns, run }, append, entries }: Judged): Promise<void> {
-    const shard = entries[0]?.shard ?? 0
-    this.#marks.add(
-      shard,
-      append.unsent.map((message) => ({ ns, run, message })),
-    )
-    if (append.endedAtMs !== null) await this.#marks.write(shard)
-  }
-
-  /** What is only gathered by now is written. */
-  flush(): Promise<void> {
-    return this.#marks.flush()
   }
 
   /** What goes to other runs, and to what the fleet shares: only after the append, in the order of the facts. */
