@@ -72,9 +72,9 @@ describe('YAML', () => {
     expect(() => yaml('a: 1\n"a": 2')).toThrow('twice')
   })
 
-  test('takes many keys (the usual check for repeats is quadratic: these would take three minutes)', () => {
-    const value = yaml(Array.from({ length: 120_000 }, (_, i) => `k${i}: 1`).join('\n'))
-    expect(Object.keys(value ?? {})).toHaveLength(120_000)
+  test('takes many keys (the usual check for repeats is quadratic: 30,000 keys took 11 s)', () => {
+    const value = yaml(Array.from({ length: 30_000 }, (_, i) => `k${i}: 1`).join('\n'))
+    expect(Object.keys(value ?? {})).toHaveLength(30_000)
   })
 
   test.each([
